@@ -1,0 +1,102 @@
+"""What varies: the abstract parts. Read this page and ``quantities.py`` and you know the house."""
+
+import abc
+from typing import Self
+
+from jaxtyping import Float, Int
+from pyro.distributions.torch_distribution import TorchDistributionMixin as Density
+from torch import Tensor, nn
+
+from .quantities import Pose, Surface
+
+
+class Camera(abc.ABC):
+    """Where the pixels are in the world: one camera a body, or a rig of several ``views`` of the same body.
+
+    A point has one pixel in each view. Where a rig has several, they follow each other: all points in the first view, then
+    all points in the second, so that ``M = views * N``.
+    """
+
+    size: tuple[int, int]
+    """Height and width of the picture, in pixels."""
+    views: int
+    """How many pictures of each body there are."""
+
+    @abc.abstractmethod
+    def project(self, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B M 3"]:
+        """Pixel coordinates (u, v) and depth along the optical axis (metres) of world points."""
+
+    @abc.abstractmethod
+    def rays(self, pixels: Float[Tensor, "B M 2"]) -> tuple[Float[Tensor, "B M 3"], Float[Tensor, "B M 3"]]:
+        """Origins and unit directions, in the world, of the rays through pixel coordinates (u, v)."""
+
+    @abc.abstractmethod
+    def place(self, code: Float[Tensor, "B 3"]) -> Float[Tensor, "B 3"]:
+        """The world point at ``code`` = (x / z, y / z, log z) in the (first) camera's frame."""
+
+    @abc.abstractmethod
+    def locate(self, points: Float[Tensor, "B 3"]) -> Float[Tensor, "B 3"]:
+        """The code of world points: the inverse of ``place``."""
+
+    @abc.abstractmethod
+    def zoomed(self, factor: Float[Tensor, " B"]) -> Self:
+        """The same camera with its focal length multiplied."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def __getitem__(self, index: "int | slice | Int[Tensor, ' N'] | list[int]") -> Self: ...
+
+    @abc.abstractmethod
+    def to(self, *args: object, **kwargs: object) -> Self:
+        """The same camera on another device or in another dtype."""
+
+
+class ArticulatedBody(nn.Module, abc.ABC):
+    """A kinematic tree that carries a surface."""
+
+    parents: tuple[int, ...]
+    """The parent of each joint; -1 for the root, which comes first; a parent comes before its children."""
+    joint_names: tuple[str, ...]
+    num_shape: int
+    licence: str
+    """SPDX identifier, or a sentence, of what the body was made from; carried into every result."""
+    faces: Int[Tensor, "F 3"]
+    weights: Float[Tensor, "V J"]
+
+    @abc.abstractmethod
+    def forward(self, pose: Pose) -> Surface:
+        """The surface in that pose."""
+
+    @abc.abstractmethod
+    def keypoints(self, surface: Surface, layout: str) -> Float[Tensor, "B P 3"]:
+        """The named joint set (``coco17``, ``openpose25``, ...) on that surface, in metres; a layout not known is refused."""
+
+    @abc.abstractmethod
+    def reduced(self, layout: str) -> "ArticulatedBody":
+        """The same skeleton carrying only the surface that those keypoints need: quicker to pose, without faces."""
+
+
+class PosePrior(nn.Module, abc.ABC):
+    """Poses that one expects: a density over a code, and the rotations that the code stands for.
+
+    The root is not among them; ``M`` joints follow it in the body's order, and those beyond ``M`` stay at rest.
+    """
+
+    num_code: int
+    num_joints: int
+    """``M``"""
+    licence: str
+
+    @abc.abstractmethod
+    def code(self) -> Density:
+        """The density of the code; event shape (Z,)."""
+
+    @abc.abstractmethod
+    def decode(self, code: Float[Tensor, "B Z"]) -> Float[Tensor, "B M 3 3"]:
+        """The joint rotations that the code stands for."""
+
+    @abc.abstractmethod
+    def encode(self, rotations: Float[Tensor, "B M 3 3"]) -> Float[Tensor, "B Z"]:
+        """A code whose rotations come close to these."""

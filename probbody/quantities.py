@@ -1,0 +1,96 @@
+"""What flows: frozen records of tensors, each field with its shape.
+
+The alphabet of shapes, for the whole house: ``B`` bodies (people, frames, starts), ``J`` joints, ``M`` moving joints (all
+but the root and the ends), ``S`` shape, ``V`` vertices, ``F`` faces, ``K`` kernels, ``C`` channels, ``O`` directions, ``P``
+keypoints, ``Z`` code, ``H W`` pixels, ``N`` draws, ``T`` steps.
+
+Lengths are metres, angles radians, image coordinates pixels with pixel centres at +0.5. The camera looks along +z with
+y down and x right (OpenCV). A body at rest stands in a T-pose with y up, facing +z, its left at +x. Rotations are
+matrices that act on columns, the root first, each relative to its parent.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class Record:
+    """Tensors that travel together: moved with ``to``, and indexed along their bodies."""
+
+    _shared: tuple[str, ...] = ()  # fields without a body dimension
+
+    def to(self, *args: object, **kwargs: object) -> Self:
+        """Every tensor moved as by ``torch.Tensor.to``; integer tensors keep their type."""
+        moved = {
+            field.name: value.to(*args, **kwargs) if isinstance(value, Tensor) and value.is_floating_point() else value
+            for field, value in self._items()
+        }
+        return type(self)(**moved)
+
+    def __getitem__(self, index: "int | slice | Int[Tensor, ' N'] | list[int]") -> Self:
+        """The bodies chosen by ``index``; a single number keeps the body dimension."""
+        if isinstance(index, int):
+            index = [index]
+        chosen = {
+            field.name: value if field.name in self._shared or not isinstance(value, Tensor) else value[index]
+            for field, value in self._items()
+        }
+        return type(self)(**chosen)
+
+    def detach(self) -> Self:
+        """The same numbers, cut from the graph that made them."""
+        return type(self)(
+            **{field.name: value.detach() if isinstance(value, Tensor) else value for field, value in self._items()}
+        )
+
+    def _items(self):  # type: ignore[no-untyped-def]
+        return [(field, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Pose(Record):
+    """How bodies stand: one rotation a joint (the root first), their shape, where they are.
+
+    ``translation`` is added after the body was posed with its root joint at the place that its shape gives it, as in SMPL.
+    """
+
+    rotations: Float[Tensor, "B J 3 3"]
+    shape: Float[Tensor, "B S"]
+    translation: Float[Tensor, "B 3"]
+
+    def __len__(self) -> int:
+        return len(self.translation)
+
+
+@dataclass(frozen=True)
+class Surface(Record):
+    """Posed bodies as geometry; ``frames`` carry a point at rest along with each joint (rest to posed, rigid)."""
+
+    vertices: Float[Tensor, "B V 3"]
+    joints: Float[Tensor, "B J 3"]
+    frames: Float[Tensor, "B J 4 4"]
+    faces: Int[Tensor, "F 3"]
+
+    _shared = ("faces",)
+
+
+@dataclass(frozen=True)
+class Kernels(Record):
+    """Bodies as clouds of Gaussian kernels; ``vertex`` names the surface point that each kernel carries."""
+
+    means: Float[Tensor, "B K 3"]
+    precisions: Float[Tensor, "B K 3 3"]
+    vertex: Int[Tensor, " K"]
+
+    _shared = ("vertex",)
+
+
+@dataclass(frozen=True)
+class Rendering(Record):
+    """What rays see: the expected features, the chance of a hit in [0, 1], the expected depth along the axis."""
+
+    features: Float[Tensor, "B C H W"]
+    coverage: Float[Tensor, "B H W"]
+    depth: Float[Tensor, "B H W"]
