@@ -1,0 +1,155 @@
+"""A body whose skin hangs on a tree of joints, as SMPL's does."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..contracts import ArticulatedBody
+from ..errors import BadInput
+from ..geometry.skinning import linear_blend_skinning
+from ..geometry.trees import check_tree, forward_kinematics, rest_to_posed
+from ..quantities import Pose, Surface
+from .regressors import KeypointRegressor
+
+
+class SkinnedBody(ArticulatedBody):
+    """A template bent by linear shape directions, by linear pose corrections, and by linear blend skinning.
+
+    The model of SMPL (Loper et al. 2015, doi:10.1145/2816795.2818013): v = template + shape_directions shape +
+    pose_directions (R - I), skinned. Lengths are metres, the body frame is y up, facing +z. Joints at rest are
+    joint_template + joint_directions shape. Pose corrections read the rotations of all joints but the root, row by row.
+    """
+
+    template: Float[Tensor, "V 3"]
+    faces: Int[Tensor, "F 3"]
+    weights: Float[Tensor, "V J"]
+    joint_template: Float[Tensor, "J 3"]
+    shape_directions: Float[Tensor, "V 3 S"]
+    joint_directions: Float[Tensor, "J 3 S"]
+    pose_directions: Float[Tensor, "V 3 D"] | None
+    regressors: dict[str, KeypointRegressor]
+
+    def __init__(
+        self,
+        *,
+        template: Float[Tensor, "V 3"],
+        faces: Int[Tensor, "F 3"],
+        weights: Float[Tensor, "V J"],
+        parents: tuple[int, ...],
+        joint_names: tuple[str, ...],
+        joint_template: Float[Tensor, "J 3"],
+        shape_directions: Float[Tensor, "V 3 S"],
+        joint_directions: Float[Tensor, "J 3 S"],
+        pose_directions: Float[Tensor, "V 3 D"] | None,
+        regressors: dict[str, KeypointRegressor],
+        licence: str,
+    ) -> None:
+        super().__init__()
+        self.parents = tuple(int(parent) for parent in parents)
+        self.joint_names = tuple(joint_names)
+        self.num_shape = shape_directions.shape[-1]
+        self.licence = licence
+        self.regressors = dict(regressors)
+        self.register_buffer("template", template)
+        self.register_buffer("faces", faces.long())
+        self.register_buffer("weights", weights)
+        self.register_buffer("joint_template", joint_template)
+        self.register_buffer("shape_directions", shape_directions)
+        self.register_buffer("joint_directions", joint_directions)
+        self.register_buffer("pose_directions", pose_directions)
+        self._check()
+
+    def forward(self, pose: Pose) -> Surface:
+        """The surface in that pose; ``frames`` carry points of the shaped body at rest, the translation included."""
+        joints = self.joint_template + torch.einsum("bs,jds->bjd", pose.shape, self.joint_directions)
+        world = forward_kinematics(pose.rotations, joints, self.parents)
+        frames = rest_to_posed(world, joints)
+        vertices = linear_blend_skinning(self.rest(pose), frames, self.weights)
+        away = pose.translation.unsqueeze(1)
+        shift = torch.nn.functional.pad(pose.translation[:, None, :, None], (3, 0, 0, 1))
+        return Surface(vertices + away, world[..., :3, 3] + away, frames + shift, self.faces)
+
+    def rest(self, pose: Pose) -> Float[Tensor, "B V 3"]:
+        """The shaped surface before it is skinned, with the corrections for the pose."""
+        vertices = self.template + torch.einsum("bs,vds->bvd", pose.shape, self.shape_directions)
+        if self.pose_directions is None:
+            return vertices
+        still = torch.eye(3, dtype=pose.rotations.dtype, device=pose.rotations.device)
+        bend = (pose.rotations[:, 1:] - still).flatten(1)
+        return vertices + (bend @ self.pose_directions.flatten(0, 1).mT).unflatten(1, (-1, 3))
+
+    def keypoints(self, surface: Surface, layout: str) -> Float[Tensor, "B P 3"]:
+        """The named joint set on that surface, in metres; a layout that the body lacks is a BadInput."""
+        return self._regressor(layout)(surface)
+
+    def reduced(self, layout: str) -> "SkinnedBody":
+        """The same skeleton with only the vertices that those keypoints read, and without faces."""
+        regressor = self._regressor(layout)
+        joints = len(self.parents)
+        skin = regressor.columns >= joints
+        kept, place = torch.unique(regressor.columns[skin] - joints, return_inverse=True)
+        columns = regressor.columns.clone()
+        columns[skin] = place + joints
+        kept = kept.to(self.template.device)
+        return SkinnedBody(
+            template=self.template[kept],
+            faces=self.faces[:0],
+            weights=self.weights[kept],
+            parents=self.parents,
+            joint_names=self.joint_names,
+            joint_template=self.joint_template,
+            shape_directions=self.shape_directions[kept],
+            joint_directions=self.joint_directions,
+            pose_directions=None if self.pose_directions is None else self.pose_directions[kept],
+            regressors={layout: KeypointRegressor(columns, regressor.weights)},
+            licence=self.licence,
+        )
+
+    def _regressor(self, layout: str) -> KeypointRegressor:
+        if layout not in self.regressors:
+            known = ", ".join(sorted(self.regressors)) or "none"
+            raise BadInput(f"layout: the body has keypoints for {known}, not for {layout!r}.")
+        return self.regressors[layout]
+
+    def _check(self) -> None:
+        try:
+            check_tree(self.parents)
+        except ValueError as error:
+            raise BadInput(f"SkinnedBody: {error}") from None
+        (points, _), count, shape = self.template.shape, len(self.parents), self.num_shape
+        expected = {
+            "template": (points, 3),
+            "weights": (points, count),
+            "joint_template": (count, 3),
+            "shape_directions": (points, 3, shape),
+            "joint_directions": (count, 3, shape),
+            "pose_directions": (points, 3, 9 * (count - 1)),
+        }
+        for name, size in expected.items():
+            buffer = getattr(self, name)
+            if buffer is None:
+                continue
+            if tuple(buffer.shape) != size:
+                raise BadInput(f"SkinnedBody: {name} must have the shape {size}, not {tuple(buffer.shape)}.")
+            if not bool(buffer.isfinite().all()):
+                raise BadInput(
+                    f"SkinnedBody: {name} must be finite, but {int((~buffer.isfinite()).sum())} numbers are not."
+                )
+        self._check_parts(points, count)
+
+    def _check_parts(self, points: int, count: int) -> None:
+        if len(self.joint_names) != count:
+            raise BadInput(f"SkinnedBody: {count} joints need as many names, not {len(self.joint_names)}.")
+        off = (self.weights.sum(1) - 1).abs().max().item() if points else 0.0
+        if off > 1e-3:
+            raise BadInput(
+                f"SkinnedBody: every row of weights must sum to 1, but one is off by {off:.3g}; divide it by its sum."
+            )
+        if len(self.faces) and not 0 <= int(self.faces.min()) <= int(self.faces.max()) < points:
+            raise BadInput(f"SkinnedBody: faces must name vertices 0 to {points - 1}, not {int(self.faces.max())}.")
+        for layout, regressor in self.regressors.items():
+            if (
+                len(regressor.columns)
+                and not 0 <= int(regressor.columns.min()) <= int(regressor.columns.max()) < count + points
+            ):
+                raise BadInput(f"SkinnedBody: the regressor of {layout!r} must read columns 0 to {count + points - 1}.")
