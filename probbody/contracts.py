@@ -1,13 +1,16 @@
 """What varies: the abstract parts. Read this page and ``quantities.py`` and you know the house."""
 
 import abc
-from typing import Self
+from typing import TypeVar
 
 from jaxtyping import Float, Int
 from pyro.distributions.torch_distribution import TorchDistributionMixin as Density
 from torch import Tensor, nn
 
 from .quantities import Pose, Surface
+
+
+C = TypeVar("C", bound="Camera")
 
 
 class Camera(abc.ABC):
@@ -39,17 +42,17 @@ class Camera(abc.ABC):
         """The code of world points: the inverse of ``place``."""
 
     @abc.abstractmethod
-    def zoomed(self, factor: Float[Tensor, " B"]) -> Self:
+    def zoomed(self: C, factor: Float[Tensor, " B"]) -> C:
         """The same camera with its focal length multiplied."""
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
     @abc.abstractmethod
-    def __getitem__(self, index: "int | slice | Int[Tensor, ' N'] | list[int]") -> Self: ...
+    def __getitem__(self: C, index: int | slice | Int[Tensor, " N"] | list[int]) -> C: ...
 
     @abc.abstractmethod
-    def to(self, *args: object, **kwargs: object) -> Self:
+    def to(self: C, *args: object, **kwargs: object) -> C:
         """The same camera on another device or in another dtype."""
 
 

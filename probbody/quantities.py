@@ -10,10 +10,13 @@ matrices that act on columns, the root first, each relative to its parent.
 """
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import TypeVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
+
+
+R = TypeVar("R", bound="Record")
 
 
 class Record:
@@ -21,25 +24,22 @@ class Record:
 
     _shared: tuple[str, ...] = ()  # fields without a body dimension
 
-    def to(self, *args: object, **kwargs: object) -> Self:
+    def to(self: R, *args: object, **kwargs: object) -> R:
         """Every tensor moved as by ``torch.Tensor.to``; integer tensors keep their type."""
-        moved = {
-            field.name: value.to(*args, **kwargs) if isinstance(value, Tensor) and value.is_floating_point() else value
-            for field, value in self._items()
-        }
+        moved = {field.name: value.to(*args, **kwargs) if _moves(value) else value for field, value in self._items()}
         return type(self)(**moved)
 
-    def __getitem__(self, index: "int | slice | Int[Tensor, ' N'] | list[int]") -> Self:
+    def __getitem__(self: R, index: int | slice | Int[Tensor, " N"] | list[int]) -> R:
         """The bodies chosen by ``index``; a single number keeps the body dimension."""
         if isinstance(index, int):
             index = [index]
         chosen = {
-            field.name: value if field.name in self._shared or not isinstance(value, Tensor) else value[index]
+            field.name: value if field.name in self._shared or not _holds_bodies(value) else value[index]
             for field, value in self._items()
         }
         return type(self)(**chosen)
 
-    def detach(self) -> Self:
+    def detach(self: R) -> R:
         """The same numbers, cut from the graph that made them."""
         return type(self)(
             **{field.name: value.detach() if isinstance(value, Tensor) else value for field, value in self._items()}
@@ -47,6 +47,14 @@ class Record:
 
     def _items(self):  # type: ignore[no-untyped-def]
         return [(field, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
+
+
+def _holds_bodies(value: object) -> bool:
+    return hasattr(value, "__getitem__") and not isinstance(value, (str, tuple))
+
+
+def _moves(value: object) -> bool:
+    return value.is_floating_point() if isinstance(value, Tensor) else hasattr(value, "to")
 
 
 @dataclass(frozen=True)
