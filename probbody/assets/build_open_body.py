@@ -30,35 +30,42 @@ def adults(number: int, random: np.random.Generator) -> dict[str, Float[np.ndarr
 
     male = random.random(number) < 0.5
     gender = np.where(male, random.beta(14, 1, number), random.beta(1, 14, number))
-    taller = random.normal(0.03, 0.065, number)  # metres, beside the average target
+    taller = random.normal(0.03, 0.045, number)  # metres, beside the average target
     descent = random.dirichlet([0.7, 0.7, 0.7], number)
     return {
         "gender": gender,
         "age": random.uniform(18, 65, number),
-        "muscle": dial(0.5, 0.17),
-        "weight": dial(0.55, 0.17),
+        "muscle": dial(0.5, 0.2),
+        "weight": dial(0.55, 0.26),
         "height": 0.5 + np.where(taller > 0, taller / 1.44, taller / 0.73),
         "proportions": dial(0.55, 0.2),
-        "cupsize": dial(0.5, 0.2),
-        "firmness": dial(0.5, 0.2),
+        "cupsize": dial(0.5, 0.15),
+        "firmness": dial(0.5, 0.15),
         **dict(zip(makehuman.DESCENTS, descent.T, strict=True)),
     }
 
 
+def average(source: makehuman.MakeHuman) -> tuple[Float[np.ndarray, "A 3"], dict[str, list[int]]]:
+    """One body in the T-pose with every dial in the middle, for finding places on the skin; and the rings of its joints."""
+    dials = {**dict.fromkeys(makehuman.ANCHORS, 0.5), "age": 40.0, **dict.fromkeys(makehuman.DESCENTS, 1 / 3)}
+    blended = makehuman.blend(source, {name: np.array([dial]) for name, dial in dials.items()})
+    posed, heads = t_pose.t_posed(source, blended)
+    return posed[0], landmarks.rings(posed[0], landmarks.joints(source, posed, heads, {})[0])
+
+
 def people(
-    source: makehuman.MakeHuman, number: int, random: np.random.Generator
+    source: makehuman.MakeHuman, rings: dict[str, list[int]], number: int, random: np.random.Generator
 ) -> tuple[Float[np.ndarray, "N A 3"], Float[np.ndarray, "N J 3"]]:
     """Vertices and joints in the T-pose, the pelvis at the origin."""
     dials = adults(number, random)
-    shares = landmarks.joint_shares(source.bones)
     vertices = np.zeros((number, len(source.vertices), 3), np.float32)
-    joints = np.zeros((number, len(shares), 3))
+    joints = np.zeros((number, len(landmarks.JOINTS), 3))
     for start in range(0, number, 50):
         some = slice(start, start + 50)
         posed, heads = t_pose.t_posed(
             source, makehuman.blend(source, {name: dial[some] for name, dial in dials.items()})
         )
-        placed = np.einsum("je,ned->njd", shares, heads)
+        placed = landmarks.joints(source, posed, heads, rings)
         vertices[some], joints[some] = posed - placed[:, :1], placed - placed[:, :1]
     return vertices, joints
 
@@ -170,11 +177,11 @@ def arrays(
 def build(folder: Path) -> None:
     """Both files and the numbers of the card into a folder that must exist."""
     source = makehuman.read()
-    random = np.random.default_rng(SEED)
-    vertices, joints = people(source, PEOPLE + HELD_OUT, random)
+    middling, rings = average(source)
+    skin = landmarks.skin_points(source, middling)
+    vertices, joints = people(source, rings, PEOPLE + HELD_OUT, np.random.default_rng(SEED))
     mean = vertices[:PEOPLE].mean(axis=0, dtype=np.float64)
     mean = (mean + mean[source.mirror] * [-1, 1, 1]) / 2
-    skin = landmarks.skin_points(source, mean)
     surfaces = meshes(source, mean, skin)
     finest = surfaces["open_body_fine.npz"]
     kept = np.unique(finest)

@@ -66,6 +66,32 @@ def joint_shares(bones: tuple[str, ...]) -> Float[np.ndarray, "J E"]:
     return shares
 
 
+def rings(points: Float[np.ndarray, "A 3"], places: Float[np.ndarray, "J 3"]) -> dict[str, list[int]]:
+    """The elbows, which the rig has too far back: the outermost vertices around each, of which the joint is the middle."""
+    found = {}
+    for side in SIDES:
+        joint = f"{side}_elbow"
+        near = np.abs(points[:BODY, 0] - places[JOINTS.index(joint), 0]) < 0.012
+        outermost = [sign * points[:BODY, axis] for axis in (1, 2) for sign in (1, -1)]
+        found[joint] = [_extreme(score, near) for score in outermost]
+    return found
+
+
+def joints(
+    source: MakeHuman,
+    points: Float[np.ndarray, "N A 3"],
+    heads: Float[np.ndarray, "N E 3"],
+    rings: Mapping[str, list[int]],
+) -> Float[np.ndarray, "N J 3"]:
+    """The 24 joints of bodies in the T-pose."""
+    placed = np.einsum("je,ned->njd", joint_shares(source.bones), heads)
+    for joint, ring in rings.items():
+        high, low, front, back = points[:, ring].transpose(1, 0, 2)
+        placed[:, JOINTS.index(joint), 1] = (high[:, 1] + low[:, 1]) / 2
+        placed[:, JOINTS.index(joint), 2] = (front[:, 2] + back[:, 2]) / 2
+    return placed
+
+
 def _bone(bone: str, own: str, other: str) -> str:
     return f"{bone.removesuffix(' other')}_{other if bone.endswith(' other') else own}"
 

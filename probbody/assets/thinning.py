@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int
 
-_LENGTH = 2e-2  # square metres of surface error that a square metre of edge is worth
+_LENGTH = 4e-2  # square metres of surface error that a square metre of edge is worth
 _SKINNING = 4e-6  # the same for weights that differ by one
 _TURN = 0.2  # a face may not turn by more than the angle with this cosine
 
