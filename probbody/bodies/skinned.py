@@ -6,8 +6,8 @@ from torch import Tensor
 
 from ..contracts import ArticulatedBody
 from ..errors import BadInput
-from ..geometry.skinning import linear_blend_skinning
-from ..geometry.trees import check_tree, forward_kinematics, rest_to_posed
+from ..geometry.skinning import skinned_planes
+from ..geometry.trees import check_tree, homogeneous, kinematic_planes, offsets
 from ..quantities import Pose, Surface
 from .regressors import KeypointRegressor
 
@@ -61,22 +61,28 @@ class SkinnedBody(ArticulatedBody):
 
     def forward(self, pose: Pose) -> Surface:
         """The surface in that pose; ``frames`` carry points of the shaped body at rest, the translation included."""
-        joints = self.joint_template + torch.einsum("bs,jds->bjd", pose.shape, self.joint_directions)
-        world = forward_kinematics(pose.rotations, joints, self.parents)
-        frames = rest_to_posed(world, joints)
-        vertices = linear_blend_skinning(self.rest(pose), frames, self.weights)
-        away = pose.translation.unsqueeze(1)
-        shift = torch.nn.functional.pad(pose.translation[:, None, :, None], (3, 0, 0, 1))
-        return Surface(vertices + away, world[..., :3, 3] + away, frames + shift, self.faces)
+        rotations = pose.rotations.permute(2, 3, 1, 0)  # coordinates first, bodies last: see trees.py
+        joints = _shaped(self.joint_template, self.joint_directions, pose.shape)
+        turned, places = kinematic_planes(rotations, joints, self.parents)
+        offset = offsets(turned, places, joints)
+        frames = torch.cat([turned, offset.unsqueeze(1)], dim=1)
+        vertices = skinned_planes(self._rest(rotations, pose.shape), frames, self.weights)
+        away = pose.translation.mT.unsqueeze(1)
+        return Surface(
+            vertices=(vertices + away).permute(2, 1, 0).contiguous(),
+            joints=(places + away).permute(2, 1, 0).contiguous(),
+            frames=homogeneous(turned, offset + away),
+            faces=self.faces,
+        )
 
-    def rest(self, pose: Pose) -> Float[Tensor, "B V 3"]:
-        """The shaped surface before it is skinned, with the corrections for the pose."""
-        vertices = self.template + torch.einsum("bs,vds->bvd", pose.shape, self.shape_directions)
+    def _rest(self, rotations: Float[Tensor, "3 3 J B"], shape: Float[Tensor, "B S"]) -> Float[Tensor, "3 V B"]:
+        """The surface before it is skinned, shaped and corrected for the pose."""
+        vertices = _shaped(self.template, self.shape_directions, shape)
         if self.pose_directions is None:
             return vertices
-        still = torch.eye(3, dtype=pose.rotations.dtype, device=pose.rotations.device)
-        bend = (pose.rotations[:, 1:] - still).flatten(1)
-        return vertices + (bend @ self.pose_directions.flatten(0, 1).mT).unflatten(1, (-1, 3))
+        still = torch.eye(3, dtype=rotations.dtype, device=rotations.device)[..., None, None]
+        bend = (rotations[:, :, 1:] - still).permute(2, 0, 1, 3).flatten(0, 2)
+        return vertices + _moved(self.pose_directions, bend)
 
     def keypoints(self, surface: Surface, layout: str) -> Float[Tensor, "B P 3"]:
         """The named joint set on that surface, in metres; a layout that the body lacks is a BadInput."""
@@ -153,3 +159,13 @@ class SkinnedBody(ArticulatedBody):
                 and not 0 <= int(regressor.columns.min()) <= int(regressor.columns.max()) < count + points
             ):
                 raise BadInput(f"SkinnedBody: the regressor of {layout!r} must read columns 0 to {count + points - 1}.")
+
+
+def _shaped(template: Tensor, directions: Tensor, shape: Tensor) -> Tensor:
+    """Points (N, 3) with directions (N, 3, S) moved by shapes (B, S): (3, N, B)."""
+    return template.mT.unsqueeze(-1) + _moved(directions, shape.mT)
+
+
+def _moved(directions: Tensor, amounts: Tensor) -> Tensor:
+    """Directions (N, 3, S) summed with amounts (S, B): (3, N, B). The directions may be large and are not copied."""
+    return (directions.flatten(0, 1) @ amounts).unflatten(0, (-1, 3)).transpose(0, 1)
