@@ -12,20 +12,22 @@ from torch import Tensor
 
 SixLayout = Literal["interleaved", "consecutive"]
 
+_CROSS = (  # the entries of [v], row by row, as products of v with this
+    (0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0),
+    (0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0),
+    (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+)
 _SMALL = 1e-4  # squared radians: below, three terms of a Taylor series are exact in float64
 
 
 def skew(vectors: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
-    """The matrix [v] with [v] x = v x x (the cross product)."""
-    x, y, z = vectors.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+    """The matrix [v] of the cross product: [v] x = v x x."""
+    return (vectors @ vectors.new_tensor(_CROSS)).unflatten(-1, (3, 3))
 
 
 def unskew(matrices: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3"]:
     """Twice the axial vector of the antisymmetric part: ``unskew(skew(v)) = 2 v``."""
-    m = matrices
-    return torch.stack([m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], dim=-1)
+    return matrices.flatten(-2) @ matrices.new_tensor(_CROSS).mT
 
 
 def axis_angle_to_matrix(axis_angle: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
@@ -36,10 +38,7 @@ def axis_angle_to_matrix(axis_angle: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B
     first = torch.where(small, 1 - square / 6 * (1 - square / 20), angle.sin() / angle)
     half = (angle / 2).sin() / angle
     second = torch.where(small, 0.5 - square / 24 * (1 - square / 30), 2 * half * half)
-    outer = axis_angle.unsqueeze(-1) * axis_angle.unsqueeze(-2)
-    turn = skew(first.unsqueeze(-1) * axis_angle) + second[..., None, None] * outer
-    # [v]^2 = v v' - |v|^2 I, so the diagonal gets 1 - second * |v|^2
-    return turn + torch.diag_embed((1 - second * square).unsqueeze(-1).expand_as(axis_angle))
+    return _turn(axis_angle, first, second, square)
 
 
 def matrix_to_axis_angle(rotation: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3"]:
@@ -58,9 +57,7 @@ def quaternion_to_matrix(quaternion: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B
     """The rotation of a quaternion (w, x, y, z) of any length but 0; q and -q are the same rotation."""
     w, v = quaternion[..., 0], quaternion[..., 1:]
     double = 2 / quaternion.square().sum(-1)
-    outer = double[..., None, None] * v.unsqueeze(-1) * v.unsqueeze(-2)
-    turn = outer + skew((double * w).unsqueeze(-1) * v)
-    return turn + torch.diag_embed((1 - double * v.square().sum(-1)).unsqueeze(-1).expand_as(v))
+    return _turn(v, double * w, double, v.square().sum(-1))
 
 
 def matrix_to_quaternion(rotation: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 4"]:
@@ -156,6 +153,13 @@ def _solve(matrix: Tensor, right: Tensor, scale: Tensor) -> Tensor:
     info = torch.finfo(matrix.dtype)
     floor = info.eps * scale.abs() ** 3 + info.tiny
     return (cofactors @ right.unsqueeze(-1)).squeeze(-1) / torch.maximum(determinant, floor).unsqueeze(-1)
+
+
+def _turn(v: Tensor, first: Tensor, second: Tensor, square: Tensor) -> Tensor:
+    """I + first [v] + second [v]^2, where [v]^2 = v v' - |v|^2 I."""
+    scaled = second.unsqueeze(-1) * v
+    still = torch.eye(3, dtype=v.dtype, device=v.device) * (1 - second * square)[..., None, None]
+    return torch.addcmul(skew(first.unsqueeze(-1) * v) + still, scaled.unsqueeze(-1), v.unsqueeze(-2))
 
 
 def _interleaved(layout: str) -> bool:
