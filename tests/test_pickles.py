@@ -109,7 +109,8 @@ def chumpy() -> Iterator[type]:
     module, selecting = types.ModuleType("chumpy.ch"), types.ModuleType("chumpy.reordering")
     array = type("Ch", (), {"__module__": "chumpy.ch"})
     module.Ch = array  # type: ignore[attr-defined]
-    selecting.Select = type("Select", (array,), {"__module__": "chumpy.reordering"})  # type: ignore[attr-defined]
+    for name in ("Select", "Reshape"):
+        setattr(selecting, name, type(name, (array,), {"__module__": "chumpy.reordering"}))
     added = {"chumpy": types.ModuleType("chumpy"), "chumpy.ch": module, "chumpy.reordering": selecting}
     sys.modules.update(added)
     yield array
@@ -122,12 +123,15 @@ def test_an_array_of_chumpy_is_the_array_that_it_holds(protocol: int, chumpy: ty
     array, chosen = chumpy(), sys.modules["chumpy.reordering"].Select()  # type: ignore[attr-defined]
     array.__dict__.update(x=np.arange(6.0).reshape(2, 3), _dirty_vars={"x"}, _itr=None)
     chosen.__dict__.update(a=array, idxs=np.array([5, 0]), preferred_shape=(2, 1))
-    path = written(tmp_path / "chumpy.pkl", {"shapedirs": array, "chosen": chosen}, protocol)
+    turned = sys.modules["chumpy.reordering"].Reshape()  # type: ignore[attr-defined]
+    turned.__dict__.update(a=array, newshape=(3, 2))
+    path = written(tmp_path / "chumpy.pkl", {"shapedirs": array, "chosen": chosen, "turned": turned}, protocol)
     for name in [name for name in sys.modules if name.startswith("chumpy")]:
         del sys.modules[name]
     read = read_pickle(path)
     assert np.array_equal(read["shapedirs"], np.arange(6.0).reshape(2, 3))
     assert np.array_equal(read["chosen"], [[5.0], [0.0]])
+    assert np.array_equal(read["turned"], np.arange(6.0).reshape(3, 2))
 
 
 class Runs:
@@ -179,15 +183,19 @@ def test_code_is_named_and_never_run(asks: str, protocol: int, tmp_path: Path) -
         b"\x80\x04",
         b"no pickle at all",
         b"{}",
-        b"r\xff\xff\xff\x7f.",
+        b"]r\xff\xff\xff\x0f.",  # a place for what was read, far beyond the file
+        b"]p999999999\n.",
+        b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00.",  # a terabyte that never comes
+        b"cos\nline\x1b[31m\nname\n.",
     ],
 )
 def test_a_broken_or_sly_pickle_is_refused_in_one_sentence(content: bytes, tmp_path: Path) -> None:
     if content.startswith(b"cchumpy"):
         assert read_pickle(written(tmp_path / "sly.pkl", content)) is None
         return
-    with pytest.raises(BadInput, match=r"sly\.pkl: "):
+    with pytest.raises(BadInput, match=r"sly\.pkl: ") as refusal:
         read_pickle(written(tmp_path / "sly.pkl", content))
+    assert str(refusal.value).isprintable()
 
 
 @PROTOCOLS

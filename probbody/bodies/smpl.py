@@ -5,6 +5,7 @@ arXiv:1904.05866). Hands are read flat: the means and principal components of ha
 rotation of identity is a stretched finger. Of SMPL-X the shape is read, not the expression.
 """
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import torch
 
 from ..data.files import written_whole
@@ -140,6 +142,11 @@ def _arrays(path: Path) -> dict[str, Any]:
         for key, value in dense.items()
         if isinstance(value, np.ndarray) and value.dtype.kind in "iufU"
     }
+
+
+def _is_sparse(value: Any) -> bool:
+    """A sparse matrix of a size that a regressor could have; a larger one would fill the memory when made dense."""
+    return scipy.sparse.issparse(value) and math.prod(value.shape) < 1 << 26
 
 
 def _inspected(arrays: dict[str, Any], path: Path) -> SmplFile:
