@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from . import landmarks, makehuman, outer_skin, t_pose, thinning
+from . import landmarks, makehuman, outer_skin, shape_space, t_pose, thinning
 
 SEED, PEOPLE, HELD_OUT, DIRECTIONS = 20240, 1200, 200, 10
 SIZES = {"open_body.npz": 620, "open_body_fine.npz": 3500}  # vertices of the left half
@@ -39,8 +39,8 @@ def adults(number: int, random: np.random.Generator) -> dict[str, Float[np.ndarr
         "weight": dial(0.55, 0.26),
         "height": 0.5 + np.where(taller > 0, taller / 1.44, taller / 0.73),
         "proportions": dial(0.55, 0.2),
-        "cupsize": dial(0.5, 0.15),
-        "firmness": dial(0.5, 0.15),
+        "cupsize": dial(0.5, 0.12),
+        "firmness": dial(0.5, 0.12),
         **dict(zip(makehuman.DESCENTS, descent.T, strict=True)),
     }
 
@@ -68,60 +68,6 @@ def people(
         placed = landmarks.joints(source, posed, heads, rings)
         vertices[some], joints[some] = posed - placed[:, :1], placed - placed[:, :1]
     return vertices, joints
-
-
-def principal(
-    vertices: Float[np.ndarray, "N U 3"], joints: Float[np.ndarray, "N J 3"], area: Float[np.ndarray, " U"]
-) -> dict[str, Float[np.ndarray, "..."]]:
-    """The mean body and the directions in which bodies differ most (over the skin's area), one standard deviation each."""
-    template, joint_template = vertices.mean(axis=0, dtype=np.float64), joints.mean(axis=0)
-    apart = vertices - template
-    flat = (apart * np.sqrt(area / area.sum())[:, None]).reshape(len(vertices), -1)
-    values, codes = np.linalg.eigh(flat @ flat.T)
-    values, codes = values[::-1].clip(0), codes[:, : -DIRECTIONS - 1 : -1] * np.sqrt(len(vertices))
-    directions = np.einsum("nuc,ns->ucs", apart, codes) / len(vertices)
-    highest, lowest = template[:, 1].argmax(), template[:, 1].argmin()
-    sign = np.where(directions[highest, 1] >= directions[lowest, 1], 1.0, -1.0)  # positive: taller
-    return {
-        "v_template": template,
-        "shapedirs": directions * sign,
-        "joint_template": joint_template,
-        "joint_directions": np.einsum("njc,ns->jcs", joints - joint_template, codes * sign) / len(vertices),
-        "explained_variance": np.cumsum(values / values.sum())[:DIRECTIONS],
-    }
-
-
-def vertex_area(points: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, " V"]:
-    """A third of the faces around each vertex, in square metres."""
-    a, b, c = points[faces].transpose(1, 0, 2)
-    third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return np.bincount(faces.ravel(), np.repeat(third, 3), len(points))
-
-
-def quality(
-    model: dict[str, Float[np.ndarray, "..."]],
-    vertices: Float[np.ndarray, "N U 3"],
-    joints: Float[np.ndarray, "N J 3"],
-    area: Float[np.ndarray, " U"],
-) -> dict[str, float]:
-    """What the directions leave over on bodies that they were not made from, in millimetres; and how tall those are."""
-    basis = (model["shapedirs"] * np.sqrt(area)[:, None, None]).reshape(-1, DIRECTIONS)
-    apart = ((vertices - model["v_template"]) * np.sqrt(area)[:, None]).reshape(len(vertices), -1)
-    codes = np.linalg.lstsq(basis, apart.T, rcond=None)[0].T
-    left = vertices - model["v_template"] - np.einsum("vcs,ns->nvc", model["shapedirs"], codes)
-    joints_left = joints - model["joint_template"] - np.einsum("jcs,ns->njc", model["joint_directions"], codes)
-    error, joint_error = (1000 * np.linalg.norm(rest, axis=-1) for rest in (left, joints_left))
-    tall = np.ptp(vertices[..., 1], axis=1)
-    return {
-        "held_out_vertex_error_mean_mm": float(error.mean()),
-        "held_out_vertex_error_p99_mm": float(np.percentile(error, 99)),
-        "held_out_vertex_error_max_mm": float(error.max()),
-        "held_out_joint_error_mean_mm": float(joint_error.mean()),
-        "held_out_joint_error_max_mm": float(joint_error.max()),
-        "held_out_height_mean_m": float(tall.mean()),
-        "held_out_height_sd_m": float(tall.std()),
-        "held_out_code_sd": float(codes.std()),
-    }
 
 
 def meshes(
@@ -185,9 +131,9 @@ def build(folder: Path) -> None:
     surfaces = meshes(source, mean, skin)
     finest = surfaces["open_body_fine.npz"]
     kept = np.unique(finest)
-    area = vertex_area(mean, finest)[kept]
+    area = shape_space.vertex_area(mean, finest)[kept]
     vertices = vertices[:, kept]
-    model = principal(vertices[:PEOPLE], joints[:PEOPLE], area)
+    model = shape_space.principal(vertices[:PEOPLE], joints[:PEOPLE], area, DIRECTIONS)
     files = {}
     for name, faces in surfaces.items():
         packed = io.BytesIO()
@@ -202,7 +148,8 @@ def build(folder: Path) -> None:
         "people": {"made_from": PEOPLE, "held_out": HELD_OUT, "age_years": [18, 65]},
         "explained_variance": [round(float(share), 5) for share in model["explained_variance"]],
         "quality": {
-            name: round(value, 4) for name, value in quality(model, vertices[PEOPLE:], joints[PEOPLE:], area).items()
+            name: round(value, 4)
+            for name, value in shape_space.quality(model, vertices[PEOPLE:], joints[PEOPLE:], area).items()
         },
         "meshes": {name: {"vertices": len(np.unique(faces)), "faces": len(faces)} for name, faces in surfaces.items()},
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},

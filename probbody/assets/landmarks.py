@@ -110,8 +110,10 @@ def folded(source: MakeHuman, influences: int = 4) -> Float[np.ndarray, "A J"]:
             finger = "wrist" if bone.startswith("thumb") else "hand"
             joint = f"{side}_{owners[0] if owners else finger}"
         weights[:, JOINTS.index(joint)] += source.weights[:, number]
-    least = np.sort(weights, axis=1)[:, [-influences]]
-    weights = np.where(weights >= least, weights, 0)
+    first_left_out = np.sort(weights, axis=1)[
+        :, [-influences - 1]
+    ]  # those equal to it go too, or the sides would differ
+    weights = np.where(weights > first_left_out, weights, 0)
     weights = np.round(weights / weights.sum(axis=1, keepdims=True).clip(1e-9) * 4096) / 4096
     rows = np.arange(len(weights))
     weights[rows, weights.argmax(axis=1)] += 1 - weights.sum(axis=1)

@@ -120,10 +120,9 @@ def _cap(points: Float[np.ndarray, "A 3"], rim: list[int], eye: int) -> Int[np.n
     for gap in range(2, size):
         for a in range(size - gap):
             c = a + gap
-            b = np.arange(a + 1, c)
-            area = np.linalg.norm(np.cross(place[b] - place[a], place[c] - place[a]), axis=1)
-            total = cost[a, b] + cost[b, c] + area
-            cost[a, c], middle[a, c] = total.min(), b[total.argmin()]
+            area = np.linalg.norm(np.cross(place[a + 1 : c] - place[a], place[c] - place[a]), axis=1)
+            total = cost[a, a + 1 : c] + cost[a + 1 : c, c] + area
+            cost[a, c], middle[a, c] = total.min(), a + 1 + total.argmin()
     faces, waiting = [], [(0, size - 1)]
     while waiting:
         a, c = waiting.pop()

@@ -78,7 +78,8 @@ def _arm(
     if bone == "hand":
         return _aligned(hand, knuckles, out, np.array([0.0, 0.0, 1.0]))
     by_elbow = _aligned(forearm, hinge, out, np.array([0.0, 1.0, 0.0]))
-    by_palm = _aligned(forearm, _shortest(hand, forearm) @ knuckles[..., None], out, np.array([0.0, 0.0, 1.0]))
+    level = (_shortest(hand, forearm) @ knuckles[..., None])[..., 0]
+    by_palm = _aligned(forearm, level, out, np.array([0.0, 0.0, 1.0]))
     between = by_palm @ by_elbow.transpose(0, 2, 1)  # about x
     angle = np.arctan2(between[:, 2, 1], between[:, 1, 1])
     return _about(np.array([1.0, 0.0, 0.0]), _FOREARM_SHARE * angle) @ by_elbow
@@ -106,12 +107,11 @@ def _unit(vectors: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "*N 3"]:
 
 def _aligned(
     along: Float[np.ndarray, "N 3"],
-    across: Float[np.ndarray, "*N 3"],
+    across: Float[np.ndarray, "N 3"],
     to: Float[np.ndarray, "3"],
     up: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "N 3 3"]:
     """The rotation that takes ``along`` to ``to``, and ``across`` as near as it can to ``up``."""
-    across = across[..., 0] if across.ndim == 3 else across
     first = _unit(along)
     second = _unit(across - (across * first).sum(-1, keepdims=True) * first)
     here = np.stack([first, second, np.cross(first, second)], axis=-1)
@@ -119,7 +119,7 @@ def _aligned(
     return there @ here.transpose(0, 2, 1)
 
 
-def _shortest(start: Float[np.ndarray, "N 3"], end: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "N 3 3"]:
+def _shortest(start: Float[np.ndarray, "N 3"], end: Float[np.ndarray, "*E 3"]) -> Float[np.ndarray, "N 3 3"]:
     """The rotation about the common normal that takes one direction to the other."""
     a, b = _unit(start), np.broadcast_to(_unit(end), start.shape)
     axis = np.cross(a, b)
@@ -129,7 +129,7 @@ def _shortest(start: Float[np.ndarray, "N 3"], end: Float[np.ndarray, "*N 3"]) -
     )
 
 
-def _about(axis: Float[np.ndarray, "*N 3"], angle: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N 3 3"]:
+def _about(axis: Float[np.ndarray, "*E 3"], angle: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N 3 3"]:
     """Rotation about a unit axis (Rodrigues)."""
     axis = np.broadcast_to(axis, (len(angle), 3))
     zero = np.zeros(len(angle))
