@@ -4,6 +4,7 @@ A rotation matrix acts on columns. All maps follow the input's dtype and device,
 finite gradients everywhere that the map itself is smooth, the identity included.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -12,22 +13,17 @@ from torch import Tensor
 
 SixLayout = Literal["interleaved", "consecutive"]
 
-_CROSS = (  # the entries of [v], row by row, as products of v with this
-    (0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0),
-    (0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0),
-    (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-)
 _SMALL = 1e-4  # squared radians: below, three terms of a Taylor series are exact in float64
 
 
 def skew(vectors: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
     """The matrix [v] of the cross product: [v] x = v x x."""
-    return (vectors @ vectors.new_tensor(_CROSS)).unflatten(-1, (3, 3))
+    return (vectors @ _cross(vectors.dtype, vectors.device)).unflatten(-1, (3, 3))
 
 
 def unskew(matrices: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3"]:
     """Twice the axial vector of the antisymmetric part: ``unskew(skew(v)) = 2 v``."""
-    return matrices.flatten(-2) @ matrices.new_tensor(_CROSS).mT
+    return matrices.flatten(-2) @ _cross(matrices.dtype, matrices.device).mT
 
 
 def axis_angle_to_matrix(axis_angle: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
@@ -116,7 +112,7 @@ def project_to_rotation(matrices: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 
     The gradient is a closed form without differences of singular values: it is finite where they are equal (at every
     rotation) and grows only towards the matrices where the nearest rotation is not unique. It can be differentiated again.
     """
-    return _Projection.apply(matrices)  # type: ignore[no-any-return, no-untyped-call]
+    return _Projection.apply(matrices)
 
 
 class _Projection(torch.autograd.Function):
@@ -136,7 +132,7 @@ class _Projection(torch.autograd.Function):
         ctx.save_for_backward(inputs[0], output)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         matrices, rotation = ctx.saved_tensors
         stretch = rotation.mT @ matrices
         stretch = (stretch + stretch.mT) / 2
@@ -153,6 +149,16 @@ def _solve(matrix: Tensor, right: Tensor, scale: Tensor) -> Tensor:
     info = torch.finfo(matrix.dtype)
     floor = info.eps * scale.abs() ** 3 + info.tiny
     return (cofactors @ right.unsqueeze(-1)).squeeze(-1) / torch.maximum(determinant, floor).unsqueeze(-1)
+
+
+@lru_cache(maxsize=16)
+def _cross(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(3, 9): the entries of [v], row by row, as sums of entries of v."""
+    with torch.inference_mode(False):  # kept for later calls, which may want gradients
+        rows = torch.zeros(3, 9, dtype=dtype)
+        rows[[0, 1, 2], [7, 2, 3]] = 1.0
+        rows[[0, 1, 2], [5, 6, 1]] = -1.0
+        return rows.to(device)
 
 
 def _turn(v: Tensor, first: Tensor, second: Tensor, square: Tensor) -> Tensor:

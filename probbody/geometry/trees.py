@@ -66,7 +66,8 @@ def product(a: Float[Tensor, "3 3 *N"], b: Float[Tensor, "3 3 *N"]) -> Float[Ten
 def homogeneous(turned: Float[Tensor, "3 3 J B"], places: Float[Tensor, "3 J B"]) -> Float[Tensor, "B J 4 4"]:
     """Planes as rigid transforms x -> R x + t, bodies first."""
     upper = torch.cat([turned, places.unsqueeze(1)], dim=1)
-    last = upper.new_tensor([0.0, 0.0, 0.0, 1.0])[None, :, None, None].expand(1, 4, *upper.shape[2:])
+    last = torch.zeros_like(upper[:1])
+    last[:, 3] = 1.0
     return torch.cat([upper, last]).permute(3, 2, 0, 1).contiguous()
 
 
