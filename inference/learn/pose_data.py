@@ -1,0 +1,54 @@
+"""Captured poses, made ready to learn from: balanced, mirrored, and split by take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from probbody.data.motion import Motion, is_held_out, mirrored
+
+
+@dataclass(frozen=True)
+class PoseSet:
+    """Axis-angles of the 21 joints after the pelvis, one row a frame, and how often each should be drawn."""
+
+    angles: Float[Tensor, "T 21 3"]
+    chances: Float[Tensor, " T"]
+    clips: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.angles)
+
+    def draw(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count 21 3"]:
+        """Frames with replacement, each as likely as its chance; half of them mirrored."""
+        where = torch.rand(count, generator=generator, dtype=torch.float64)
+        frames = torch.searchsorted(self.chances.double().cumsum(0), where).clamp_max(len(self) - 1)
+        chosen = self.angles[frames]
+        turned = torch.rand(count, 1, 1, generator=generator) < 0.5
+        return torch.where(turned, mirrored(chosen), chosen)
+
+
+def pose_set(motions: Sequence[Motion], *, held_out: bool) -> PoseSet:
+    """The valid frames of the takes on one side of the split.
+
+    A take counts as the square root of its seconds times the spread of its poses (root mean square over joints, radians,
+    at least 0.02), so that neither length nor standing still outweighs variety.
+    """
+    angles, chances, names = [], [], []
+    for motion in motions:
+        for clip in motion.clips:
+            frames = slice(clip.start, clip.start + clip.length)
+            kept = motion.angles[frames, 1:22][motion.valid[frames]]
+            if is_held_out(clip.name) != held_out or len(kept) == 0:
+                continue
+            spread = float((kept - kept.mean(0)).square().mean().sqrt().clamp_min(0.02))
+            weight = (len(kept) / motion.fps) ** 0.5 * spread
+            angles.append(kept)
+            chances.append(torch.full((len(kept),), weight / len(kept)))
+            names.append(clip.name)
+    if not angles:
+        return PoseSet(torch.zeros(0, 21, 3), torch.zeros(0), ())
+    every = torch.cat(chances)
+    return PoseSet(torch.cat(angles), every / every.sum(), tuple(names))

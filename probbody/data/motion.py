@@ -1,0 +1,149 @@
+"""Captured motion: how people really moved, frame by frame, in the joints of SMPL."""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..bodies.joints import SMPL24
+from ..errors import BadInput
+from ..geometry.rotations import axis_angle_to_matrix
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One take of one person: the frames ``start`` to ``start + length`` of a motion."""
+
+    name: str
+    subject: str
+    start: int
+    length: int
+    description: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Takes that follow each other in time.
+
+    ``angles`` are axis-angle vectors in radians, each joint relative to its parent, in SMPL's order with the pelvis first;
+    zero is the T-pose, y is up. ``translation`` is in metres. ``valid`` marks the frames that one may learn from.
+    """
+
+    angles: Float[Tensor, "T 24 3"]
+    translation: Float[Tensor, "T 3"]
+    valid: Bool[Tensor, " T"]
+    clips: tuple[Clip, ...]
+    fps: float
+    licence: str = "not stated"
+
+    def __len__(self) -> int:
+        return len(self.angles)
+
+    @property
+    def rotations(self) -> Float[Tensor, "T 24 3 3"]:
+        """The same rotations as matrices."""
+        return axis_angle_to_matrix(self.angles)
+
+    def clip(self, name: str) -> "Motion":
+        """One take alone; a name that is not here is refused."""
+        for clip in self.clips:
+            if clip.name == name:
+                return self._cut(clip)
+        raise BadInput(f"clip {name!r}: not one of the {len(self.clips)} clips of this motion.")
+
+    def mirrored(self) -> "Motion":
+        """The motion as a mirror shows it: left and right change places."""
+        flip = self.translation.new_tensor([-1.0, 1.0, 1.0])
+        return Motion(mirrored(self.angles), self.translation * flip, self.valid, self.clips, self.fps, self.licence)
+
+    def _cut(self, clip: Clip) -> "Motion":
+        frames = slice(clip.start, clip.start + clip.length)
+        alone = Clip(clip.name, clip.subject, 0, clip.length, clip.description, clip.source)
+        return Motion(
+            self.angles[frames], self.translation[frames], self.valid[frames], (alone,), self.fps, self.licence
+        )
+
+
+def mirrored(angles: Float[Tensor, "T J 3"]) -> Float[Tensor, "T J 3"]:
+    """Axis-angle vectors mirrored at the body's middle plane: SMPL's 24 joints, or the 21 that follow the pelvis.
+
+    A reflection in x keeps the x part of a rotation vector and turns the others round.
+    """
+    first = 1 if angles.shape[1] == 21 else 0
+    order = [SMPL24.mirror[joint + first] - first for joint in range(angles.shape[1])]
+    return angles[:, order] * angles.new_tensor([1.0, -1.0, -1.0])
+
+
+def is_held_out(clip: str) -> bool:
+    """Whether a take is kept from learning, decided by its name alone: about one in five.
+
+    The same take keeps its side whatever file it comes in.
+    """
+    return hashlib.sha256(clip.encode()).digest()[0] % 5 == 0
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file; pickled objects and broken files are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            if not isinstance(held, np.lib.npyio.NpzFile):
+                raise BadInput(f"{path}: expected an npz archive, found a single array.")
+            return {name: held[name] for name in held.files}
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: expected an npz file, found nothing there.") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
+        raise BadInput(
+            f"{path}: expected an npz file of plain arrays, found one that cannot be read ({error})."
+        ) from error
+    except Exception as error:
+        if type(error).__module__ == "zlib":
+            raise BadInput(f"{path}: expected an npz file, found one with damaged data.") from error
+        raise
+
+
+def read_motion_npz(path: str | Path, licence: str = "not stated") -> Motion:
+    """A motion file with ``poses`` (N, 24, 3), ``trans``, ``valid``, ``fps`` and one entry a clip.
+
+    Raises ``BadInput`` where an array is missing, has another shape, or is not finite.
+    """
+    arrays = read_arrays(path)
+    needed = {"poses", "trans", "valid", "fps", "clip", "start", "length"}
+    if missing := sorted(needed - set(arrays)):
+        raise BadInput(f"{path}: expected a motion file with {', '.join(sorted(needed))}, found none of {missing}.")
+    poses, frames = arrays["poses"], len(arrays["poses"])
+    if poses.shape != (frames, 24, 3):
+        raise BadInput(f"{path}: expected poses of shape (N, 24, 3), found {poses.shape}.")
+    if arrays["trans"].shape != (frames, 3) or arrays["valid"].shape != (frames,):
+        raise BadInput(f"{path}: expected trans and valid for {frames} frames, found {arrays['trans'].shape}.")
+    if not (np.isfinite(poses).all() and np.isfinite(arrays["trans"]).all()):
+        raise BadInput(f"{path}: expected finite poses and trans, found NaN or infinity.")
+    return Motion(
+        torch.from_numpy(poses.astype(np.float32)),
+        torch.from_numpy(arrays["trans"].astype(np.float32)),
+        torch.from_numpy(arrays["valid"].astype(bool)),
+        _clips(path, arrays, frames),
+        float(arrays["fps"]),
+        licence,
+    )
+
+
+def _clips(path: str | Path, arrays: dict[str, np.ndarray], frames: int) -> tuple[Clip, ...]:
+    count = len(arrays["clip"])
+    blank = np.array([""] * count)
+    columns = [arrays.get(name, blank) for name in ("clip", "subject", "start", "length", "description", "source")]
+    if any(len(column) != count for column in columns):
+        raise BadInput(f"{path}: expected one entry a clip ({count}), found arrays of other lengths.")
+    clips = tuple(
+        Clip(str(name), str(subject), int(start), int(length), str(text), str(source))
+        for name, subject, start, length, text, source in zip(*columns, strict=True)
+    )
+    for clip in clips:
+        if clip.start < 0 or clip.length < 0 or clip.start + clip.length > frames:
+            raise BadInput(f"{path}: expected clip {clip.name!r} within {frames} frames, found it outside them.")
+    return clips

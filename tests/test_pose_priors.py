@@ -1,0 +1,328 @@
+"""Laws that every pose prior keeps, and what is particular to each."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+from pyro.distributions import MultivariateNormal
+from torch import Tensor
+
+from probbody.contracts import PosePrior
+from probbody.data.motion import is_held_out, mirrored
+from probbody.errors import BadInput
+from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle, quaternion_to_matrix
+from probbody.priors.gaussian import GaussianPose
+from probbody.priors.limits import JointLimits, log_hinges
+from probbody.priors.mixture import MaxMixture, MixturePose, smplify_constant
+from probbody.priors.shipped import gaussian_prior, held_out_clips, joint_limits, mixture_prior, vae_prior
+from probbody.priors.tangent import log_observed, log_volume
+from probbody.priors.vae import VaePose
+
+PRIORS: dict[str, Callable[[], PosePrior]] = {
+    "gaussian": gaussian_prior,
+    "independent": lambda: GaussianPose.independent(5, 0.3),
+    "mixture": mixture_prior,
+    "max-mixture": lambda: mixture_prior("max"),
+    "vae": vae_prior,
+}
+NORMAL = ["gaussian", "independent", "vae"]
+
+
+@pytest.fixture(params=PRIORS)
+def prior(request: pytest.FixtureRequest) -> PosePrior:
+    return PRIORS[request.param]()
+
+
+def test_a_code_stands_for_rotations(prior: PosePrior) -> None:
+    code = prior.code().sample((20,))
+    assert code.shape == (20, prior.num_code)
+    rotations = prior.decode(code)
+    assert rotations.shape == (20, prior.num_joints, 3, 3)
+    torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand_as(rotations), atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(20, prior.num_joints), atol=1e-5, rtol=0)
+
+
+def test_encoding_undoes_decoding(prior: PosePrior) -> None:
+    rotations = prior.decode(prior.code().sample((50,)))
+    again = prior.decode(prior.encode(rotations))
+    apart = geodesic_angle(again, rotations).mean()
+    assert apart < (0.06 if isinstance(prior, VaePose) else 1e-4)
+
+
+def test_the_code_has_one_density(prior: PosePrior) -> None:
+    density = prior.code()
+    assert density.batch_shape == ()
+    assert density.event_shape == (prior.num_code,)
+    code = density.sample((7, 2))
+    assert density.log_prob(code).shape == (7, 2)
+    wide = density.expand((7,))
+    assert wide.batch_shape == (7,)
+    torch.testing.assert_close(wide.log_prob(code[:, 0]), density.log_prob(code[:, 0]))
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_whitened_codes_are_standard_normal(name: str) -> None:
+    density = PRIORS[name]().code()
+    zero = torch.zeros(density.event_shape)
+    assert density.log_prob(zero).item() == pytest.approx(-0.5 * len(zero) * math.log(2 * math.pi), rel=1e-5)
+
+
+def test_a_batch_is_a_loop(prior: PosePrior) -> None:
+    code = prior.code().sample((4,))
+    together = prior.decode(code)
+    torch.testing.assert_close(together, torch.cat([prior.decode(one[None]) for one in code]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        prior.encode(together), torch.cat([prior.encode(one[None]) for one in together]), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_numbers_follow_the_input(prior: PosePrior) -> None:
+    code = prior.code().sample((2,)).double()
+    rotations = prior.decode(code)
+    assert rotations.dtype == torch.float64
+    assert prior.encode(rotations).dtype == torch.float64
+    assert prior.double().code().sample().dtype == torch.float64
+
+
+def test_training_mode_changes_nothing(prior: PosePrior) -> None:
+    code = prior.code().sample((3,))
+    before = prior.eval().decode(code), prior.encode(prior.decode(code))
+    after = prior.train().decode(code), prior.encode(prior.decode(code))
+    torch.testing.assert_close(before, after, atol=0, rtol=0)
+
+
+def test_the_gradient_of_decoding(prior: PosePrior) -> None:
+    prior = prior.double()
+    code = prior.code().sample((1,)).requires_grad_()
+    some = slice(None, None, 7)
+    assert torch.autograd.gradcheck(lambda z: prior.decode(z)[:, some], code, fast_mode=True)
+
+
+def test_the_gradient_is_finite_at_the_middle(prior: PosePrior) -> None:
+    code = torch.zeros(2, prior.num_code, requires_grad=True)
+    rotations = prior.decode(code)
+    (rotations.square().sum() + prior.encode(rotations).sum() + prior.code().log_prob(code).sum()).backward()
+    assert code.grad is not None
+    assert code.grad.isfinite().all()
+
+
+def test_wrong_shapes_are_refused(prior: PosePrior) -> None:
+    with pytest.raises(TypeCheckError):
+        prior.decode(torch.zeros(prior.num_code))
+
+
+@pytest.mark.parametrize("name", ["gaussian", "mixture", "vae"])
+def test_saving_and_loading(name: str, tmp_path: Path) -> None:
+    prior = PRIORS[name]()
+    path = tmp_path / "prior.safetensors"
+    prior.save(path)  # type: ignore[operator]
+    again = type(prior).load(path)  # type: ignore[attr-defined]
+    code = prior.code().sample((3,))
+    torch.testing.assert_close(again.decode(code), prior.decode(code), atol=0, rtol=0)
+    torch.testing.assert_close(again.code().log_prob(code), prior.code().log_prob(code), atol=0, rtol=0)
+    assert again.licence == prior.licence
+    assert "mocap.cs.cmu.edu" in again.licence
+
+
+@pytest.mark.parametrize("kind", [VaePose, GaussianPose, MixturePose, JointLimits])
+@pytest.mark.parametrize("harm", ["missing", "cut", "foreign", "noise", "not finite"])
+def test_broken_files_are_refused_in_a_sentence(kind: type, harm: str, tmp_path: Path) -> None:
+    path = tmp_path / "prior.safetensors"
+    if kind is VaePose:
+        whole: GaussianPose | MixturePose | VaePose | JointLimits = VaePose(hidden=8, num_code=2)
+    else:
+        whole = {GaussianPose: gaussian_prior, MixturePose: mixture_prior, JointLimits: joint_limits}[kind]()
+    if harm == "not finite":
+        for tensor in [*whole.parameters(), *whole.buffers()]:
+            tensor.data = torch.full_like(tensor, math.nan) if tensor.is_floating_point() else tensor
+    other = gaussian_prior() if kind is not GaussianPose else mixture_prior()
+    (other if harm == "foreign" else whole).save(path)
+    data = path.read_bytes()
+    if harm == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    if harm == "noise":
+        path.write_bytes(b"\x00" * 100)
+    if harm == "missing":
+        path.unlink()
+    with pytest.raises(BadInput, match=r"prior\.safetensors: expected") as caught:
+        kind.load(path)  # type: ignore[attr-defined]
+    assert "\n" not in str(caught.value)
+
+
+def test_the_gaussian_is_the_one_fitted() -> None:
+    truth = gaussian_prior()
+    angles = matrix_to_axis_angle(truth.decode(truth.code().sample((20_000,))))
+    again = GaussianPose.fitted(angles, torch.full((21, 3), 1e-3), torch.ones(20_000))
+    torch.testing.assert_close(again.mean, truth.mean, atol=0.02, rtol=0)
+    torch.testing.assert_close(again.scale @ again.scale.mT, truth.scale @ truth.scale.mT, atol=0.03, rtol=0)
+
+
+def test_the_code_of_the_gaussian_is_its_density_whitened() -> None:
+    prior = gaussian_prior().double()
+    code = prior.code().sample((5,))
+    angles = matrix_to_axis_angle(prior.decode(code)).flatten(1)
+    volume = prior.scale.diagonal().log().sum()
+    torch.testing.assert_close(prior.density().log_prob(angles), prior.code().log_prob(code) - volume)
+
+
+def test_the_max_mixture_bounds_the_mixture() -> None:
+    true, largest = mixture_prior("sum").double(), mixture_prior("max").double()
+    for code in (true.code().sample((200,)), torch.randn(200, 63, dtype=torch.float64)):
+        whole, part = true.code().log_prob(code), largest.code().log_prob(code)
+        assert (part <= whole + 1e-9).all()
+        assert (whole <= part + math.log(8) + 1e-9).all()
+
+
+def test_the_max_mixture_is_smplifys_energy() -> None:
+    """Written out as SMPLify has it: squared distances, and weights over determinants relative to the smallest."""
+    prior = mixture_prior("max").double()
+    code = prior.code().sample((20,))
+    roots = prior.scales.diagonal(dim1=-2, dim2=-1).prod(-1)
+    weights = prior.chances / ((2 * math.pi) ** (63 / 2) * (roots / roots.min()))
+    away = torch.linalg.solve_triangular(prior.scales, (code[:, None] - prior.means)[..., None], upper=False)
+    energy = (0.5 * away.square().sum((-1, -2)) - weights.log()).amin(-1)
+    torch.testing.assert_close(energy, -prior.code().log_prob(code) + smplify_constant(prior))
+
+
+def test_a_mixture_of_one_is_a_gaussian() -> None:
+    one = gaussian_prior()
+    for form in ("sum", "max"):
+        alone = MixturePose(one.mean[None], one.scale[None], torch.ones(1), form=form)  # type: ignore[arg-type]
+        angles = one.density().sample((4,))
+        torch.testing.assert_close(alone.code().log_prob(angles), one.density().log_prob(angles))
+
+
+def test_draws_of_the_max_mixture_are_of_the_clouds() -> None:
+    density = mixture_prior("max").code()
+    assert isinstance(density, MaxMixture)
+    assert density.sample((3, 2)).shape == (3, 2, 63)
+    assert density.expand((4,)).sample().shape == (4, 63)
+
+
+def test_a_mixture_keeps_its_clouds_in_another_form() -> None:
+    prior = mixture_prior()
+    assert isinstance(prior.in_form("max").code(), MaxMixture)
+    with pytest.raises((BadInput, TypeCheckError), match="form"):
+        prior.in_form("mean")  # type: ignore[arg-type]
+
+
+def test_the_volume_of_all_rotations() -> None:
+    """Integrated over the ball of half turns, the volume element gives 8 pi^2."""
+    radius = (torch.arange(20_000, dtype=torch.float64) + 0.5) * math.pi / 20_000
+    angles = torch.stack([radius, torch.zeros_like(radius), torch.zeros_like(radius)], dim=-1)
+    shells = log_volume(angles).exp() * 4 * math.pi * radius.square()
+    assert float(shells.sum() * math.pi / 20_000) == pytest.approx(8 * math.pi**2, rel=1e-6)
+
+
+def test_the_volume_is_the_determinant_of_the_exponential_map() -> None:
+    angles = torch.randn(6, 3, dtype=torch.float64)
+    for angle in angles:
+        centre = axis_angle_to_matrix(angle[None])[0]
+
+        def nearby(step: Tensor, angle: Tensor = angle, centre: Tensor = centre) -> Tensor:
+            return matrix_to_axis_angle((centre.mT @ axis_angle_to_matrix((angle + step)[None])[0])[None])[0]
+
+        jacobian = torch.autograd.functional.jacobian(nearby, torch.zeros(3, dtype=torch.float64))
+        torch.testing.assert_close(torch.linalg.det(jacobian).log(), log_volume(angle[None])[0])
+
+
+def test_the_decoders_density_over_rotations_integrates_to_one() -> None:
+    """The mean of density over uniform density, at uniform rotations, is 1."""
+    quaternion = torch.randn(400_000, 4, dtype=torch.float64)
+    quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
+    rotations = quaternion_to_matrix(quaternion)[:, None]
+    centre = axis_angle_to_matrix(torch.tensor([[[0.3, -1.0, 0.5]]], dtype=torch.float64)).expand_as(rotations)
+    spread = torch.tensor([[0.5, 0.4, 0.6]], dtype=torch.float64)
+    density = log_observed(rotations, centre, spread).exp()
+    assert float(density.mean() * 8 * math.pi**2) == pytest.approx(1.0, abs=0.03)
+
+
+def test_the_divergence_of_the_code_is_torchs() -> None:
+    prior = vae_prior()
+    posterior = prior.posterior(prior.decode(prior.code().sample((5,))))
+    mean, spread = posterior.base_dist.loc, posterior.base_dist.scale
+    by_hand = (0.5 * (mean.square() + spread.square() - 1) - spread.log()).sum(-1)
+    torch.testing.assert_close(torch.distributions.kl_divergence(posterior, prior.code()), by_hand)
+
+
+def test_no_part_of_the_learnt_code_is_asleep() -> None:
+    """Half of the dimensions or more move the body by a degree a joint or more."""
+    prior = vae_prior()
+    pushed = 1.5 * torch.eye(prior.num_code)
+    moved = geodesic_angle(prior.decode(pushed), prior.decode(-pushed)).mean(-1)
+    assert (moved.rad2deg() > 1).float().mean() >= 0.5
+
+
+def test_limits_hold_what_people_do() -> None:
+    limits = joint_limits()
+    rest = torch.eye(3).expand(1, 21, 3, 3)
+    assert limits.inside(rest).all()
+    assert limits.log_factor(rest).item() == 0
+    inside = limits.uniform(200, torch.Generator().manual_seed(0))
+    assert limits.inside(inside).float().mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("joint", "axis", "backwards"), [(17, 1, 0.7), (18, 1, -0.7), (3, 0, -0.7), (4, 0, -0.7)], ids=str
+)
+def test_elbows_and_knees_bend_one_way(joint: int, axis: int, backwards: float) -> None:
+    limits = joint_limits()
+    angles = torch.zeros(2, 21, 3)
+    angles[0, joint, axis], angles[1, joint, axis] = backwards, -backwards
+    inside = limits.inside(axis_angle_to_matrix(angles))
+    assert not inside[0, joint]
+    assert inside[1, joint]
+    assert inside.sum() == 41
+    wrong, right = limits.log_factor(axis_angle_to_matrix(angles))
+    assert wrong < right - 2
+    assert log_hinges(angles)[0] < log_hinges(angles)[1]
+
+
+def test_limits_are_those_of_a_mirrored_body() -> None:
+    limits = joint_limits()
+    angles = 0.8 * torch.randn(300, 21, 3)
+    one, other = (
+        limits.log_factor(axis_angle_to_matrix(angles)),
+        limits.log_factor(axis_angle_to_matrix(mirrored(angles))),
+    )
+    assert ((one - other).abs() < 0.05 * one.abs() + 1).float().mean() > 0.97
+
+
+def test_the_gradient_of_the_limits() -> None:
+    limits = joint_limits().double()
+    angles = torch.randn(3, 21, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda a: limits.log_factor(axis_angle_to_matrix(a)), angles, fast_mode=True)
+
+
+def test_limits_are_found_again() -> None:
+    known = joint_limits()
+    drawn = known.uniform(5000)
+    found = JointLimits.fitted(drawn, known.bone, margin=0.0)
+    wrist = 19
+    torch.testing.assert_close(found.low[wrist], known.low[wrist], atol=0.05, rtol=0)
+    torch.testing.assert_close(found.high[wrist], known.high[wrist], atol=0.05, rtol=0)
+
+
+def test_bad_parameters_are_refused() -> None:
+    with pytest.raises(BadInput, match="spread"):
+        GaussianPose.independent(5, 0.0)
+    with pytest.raises(BadInput, match="scale"):
+        GaussianPose(torch.zeros(6), torch.ones(6, 6))
+    with pytest.raises(BadInput, match="low"):
+        JointLimits(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2, 3))
+
+
+def test_what_was_held_out_is_known() -> None:
+    clips = held_out_clips()
+    assert len(clips) > 30
+    assert all(map(is_held_out, clips))
+
+
+def test_the_independent_gaussian_spreads_as_asked() -> None:
+    prior = GaussianPose.independent(5, 0.2)
+    angles = matrix_to_axis_angle(prior.decode(prior.code().sample((4000,))))
+    assert angles.std().item() == pytest.approx(0.2, rel=0.05)
+    assert isinstance(prior.density(), MultivariateNormal)
