@@ -111,6 +111,7 @@ def test_at_rest_it_is_the_template(name: str) -> None:
     identity = torch.eye(4, dtype=torch.double).expand_as(surface.frames)
     torch.testing.assert_close(surface.frames, identity, atol=1e-14, rtol=0)
     assert torch.equal(surface.faces, body.faces)
+    assert all(part.is_contiguous() for part in (surface.vertices, surface.joints, surface.frames))
 
 
 @pytest.mark.parametrize("name", BODIES)

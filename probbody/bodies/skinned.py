@@ -62,27 +62,27 @@ class SkinnedBody(ArticulatedBody):
     def forward(self, pose: Pose) -> Surface:
         """The surface in that pose; ``frames`` carry points of the shaped body at rest, the translation included."""
         rotations = pose.rotations.permute(2, 3, 1, 0)  # coordinates first, bodies last: see trees.py
-        joints = _shaped(self.joint_template, self.joint_directions, pose.shape)
+        joints = _shaped(self.joint_template, self.joint_directions, pose.shape.mT).mT
         turned, places = kinematic_planes(rotations, joints, self.parents)
         offset = offsets(turned, places, joints)
         frames = torch.cat([turned, offset.unsqueeze(1)], dim=1)
         vertices = skinned_planes(self._rest(rotations, pose.shape), frames, self.weights)
         away = pose.translation.mT.unsqueeze(1)
         return Surface(
-            vertices=(vertices + away).permute(2, 1, 0).contiguous(),
+            vertices=(vertices + pose.translation.mT.unsqueeze(-1)).permute(1, 2, 0).contiguous(),
             joints=(places + away).permute(2, 1, 0).contiguous(),
             frames=homogeneous(turned, offset + away),
             faces=self.faces,
         )
 
-    def _rest(self, rotations: Float[Tensor, "3 3 J B"], shape: Float[Tensor, "B S"]) -> Float[Tensor, "3 V B"]:
+    def _rest(self, rotations: Float[Tensor, "3 3 J B"], shape: Float[Tensor, "B S"]) -> Float[Tensor, "3 B V"]:
         """The surface before it is skinned, shaped and corrected for the pose."""
-        vertices = _shaped(self.template, self.shape_directions, shape)
+        vertices = _shaped(self.template, self.shape_directions, shape.mT)
         if self.pose_directions is None:
-            return vertices
+            return vertices.contiguous()
         still = torch.eye(3, dtype=rotations.dtype, device=rotations.device)[..., None, None]
         bend = (rotations[:, :, 1:] - still).permute(2, 0, 1, 3).flatten(0, 2)
-        return vertices + _moved(self.pose_directions, bend)
+        return (vertices + _moved(self.pose_directions, bend)).contiguous()
 
     def keypoints(self, surface: Surface, layout: str) -> Float[Tensor, "B P 3"]:
         """The named joint set on that surface, in metres; a layout that the body lacks is a BadInput."""
@@ -161,11 +161,11 @@ class SkinnedBody(ArticulatedBody):
                 raise BadInput(f"SkinnedBody: the regressor of {layout!r} must read columns 0 to {count + points - 1}.")
 
 
-def _shaped(template: Tensor, directions: Tensor, shape: Tensor) -> Tensor:
-    """Points (N, 3) with directions (N, 3, S) moved by shapes (B, S): (3, N, B)."""
-    return template.mT.unsqueeze(-1) + _moved(directions, shape.mT)
+def _shaped(template: Tensor, directions: Tensor, amounts: Tensor) -> Tensor:
+    """Points (N, 3) moved by amounts (S, B) of directions (N, 3, S): (3, B, N)."""
+    return template.mT.unsqueeze(1) + _moved(directions, amounts)
 
 
 def _moved(directions: Tensor, amounts: Tensor) -> Tensor:
-    """Directions (N, 3, S) summed with amounts (S, B): (3, N, B). The directions may be large and are not copied."""
-    return (directions.flatten(0, 1) @ amounts).unflatten(0, (-1, 3)).transpose(0, 1)
+    """Amounts (S, B) of directions (N, 3, S), which may be large and are not copied: (3, B, N)."""
+    return (directions.flatten(0, 1) @ amounts).unflatten(0, (-1, 3)).permute(1, 2, 0)

@@ -13,13 +13,13 @@ def linear_blend_skinning(
     Lewis et al. (2000), doi:10.1145/344779.344862.
     """
     planes = frames[:, :, :3].permute(2, 3, 1, 0)
-    return skinned_planes(vertices.permute(2, 1, 0), planes, weights).permute(2, 1, 0).contiguous()
+    return skinned_planes(vertices.permute(2, 0, 1), planes, weights).permute(1, 2, 0).contiguous()
 
 
 def skinned_planes(
-    vertices: Float[Tensor, "3 V B"], frames: Float[Tensor, "3 4 J B"], weights: Float[Tensor, "V J"]
-) -> Float[Tensor, "3 V B"]:
-    """The same with coordinates first and bodies last, where the arithmetic runs along contiguous bodies."""
-    blended = weights @ frames.permute(2, 0, 1, 3).flatten(1)  # (V, 12 B): one large product instead of twelve
-    turn, shift = blended.unflatten(1, (3, 4, -1)).permute(1, 2, 0, 3).split([3, 1], dim=1)
+    vertices: Float[Tensor, "3 B V"], frames: Float[Tensor, "3 4 J B"], weights: Float[Tensor, "V J"]
+) -> Float[Tensor, "3 B V"]:
+    """The same with coordinates first, where the arithmetic runs along contiguous vertices."""
+    blended = frames.mT.flatten(0, 2) @ weights.mT  # (12 B, V): one large product
+    turn, shift = blended.unflatten(0, (3, 4, -1)).split([3, 1], dim=1)
     return (turn * vertices).sum(1) + shift.squeeze(1)
