@@ -45,16 +45,16 @@ def adults(number: int, random: np.random.Generator) -> dict[str, Float[np.ndarr
     }
 
 
-def average(source: makehuman.MakeHuman) -> tuple[Float[np.ndarray, "A 3"], dict[str, list[int]]]:
-    """One body in the T-pose with every dial in the middle, for finding places on the skin; and the rings of its joints."""
+def average(source: makehuman.MakeHuman) -> tuple[Float[np.ndarray, "A 3"], dict[str, tuple[int, int]]]:
+    """One body in the T-pose with every dial in the middle, for finding places on the skin; and its hinges."""
     dials = {**dict.fromkeys(makehuman.ANCHORS, 0.5), "age": 40.0, **dict.fromkeys(makehuman.DESCENTS, 1 / 3)}
     blended = makehuman.blend(source, {name: np.array([dial]) for name, dial in dials.items()})
     posed, heads = t_pose.t_posed(source, blended)
-    return posed[0], landmarks.rings(posed[0], landmarks.joints(source, posed, heads, {})[0])
+    return posed[0], landmarks.hinges(posed[0], landmarks.joints(source, posed, heads, {})[0])
 
 
 def people(
-    source: makehuman.MakeHuman, rings: dict[str, list[int]], number: int, random: np.random.Generator
+    source: makehuman.MakeHuman, hinges: dict[str, tuple[int, int]], number: int, random: np.random.Generator
 ) -> tuple[Float[np.ndarray, "N A 3"], Float[np.ndarray, "N J 3"]]:
     """Vertices and joints in the T-pose, the pelvis at the origin."""
     dials = adults(number, random)
@@ -65,7 +65,7 @@ def people(
         posed, heads = t_pose.t_posed(
             source, makehuman.blend(source, {name: dial[some] for name, dial in dials.items()})
         )
-        placed = landmarks.joints(source, posed, heads, rings)
+        placed = landmarks.joints(source, posed, heads, hinges)
         vertices[some], joints[some] = posed - placed[:, :1], placed - placed[:, :1]
     return vertices, joints
 
@@ -123,9 +123,9 @@ def arrays(
 def build(folder: Path) -> None:
     """Both files and the numbers of the card into a folder that must exist."""
     source = makehuman.read()
-    middling, rings = average(source)
+    middling, hinges = average(source)
     skin = landmarks.skin_points(source, middling)
-    vertices, joints = people(source, rings, PEOPLE + HELD_OUT, np.random.default_rng(SEED))
+    vertices, joints = people(source, hinges, PEOPLE + HELD_OUT, np.random.default_rng(SEED))
     mean = vertices[:PEOPLE].mean(axis=0, dtype=np.float64)
     mean = (mean + mean[source.mirror] * [-1, 1, 1]) / 2
     surfaces = meshes(source, mean, skin)

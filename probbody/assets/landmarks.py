@@ -28,7 +28,7 @@ _MIDDLE = {
     "neck": {"neck_01": 1.0},
     "head": {"head": 1.0},
 }
-_LOWER, _UPPER = ("hip", "knee", "ankle", "foot"), ("collar", "shoulder", "elbow", "wrist", "hand")
+_HINGES = {"elbow": (0, 0.5), "knee": (1, 0.4)}  # the limb's axis; how far the joint is from the back skin to the front
 
 
 def _both(*joints: str) -> list[str]:
@@ -66,14 +66,15 @@ def joint_shares(bones: tuple[str, ...]) -> Float[np.ndarray, "J E"]:
     return shares
 
 
-def rings(points: Float[np.ndarray, "A 3"], places: Float[np.ndarray, "J 3"]) -> dict[str, list[int]]:
-    """The elbows, which the rig has too far back: the outermost vertices around each, of which the joint is the middle."""
+def hinges(points: Float[np.ndarray, "A 3"], places: Float[np.ndarray, "J 3"]) -> dict[str, tuple[int, int]]:
+    """The front and back vertices of elbows and knees, between which the joint lies."""
     found = {}
-    for side in SIDES:
-        joint = f"{side}_elbow"
-        near = np.abs(points[:BODY, 0] - places[JOINTS.index(joint), 0]) < 0.012
-        outermost = [sign * points[:BODY, axis] for axis in (1, 2) for sign in (1, -1)]
-        found[joint] = [_extreme(score, near) for score in outermost]
+    for name, (axis, _) in _HINGES.items():
+        for side in SIDES:
+            place = places[JOINTS.index(f"{side}_{name}")]
+            near = (np.abs(points[:BODY, axis] - place[axis]) < 0.012) & (points[:BODY, 0] * place[0] > 0)
+            depth = points[:BODY, 2]
+            found[f"{side}_{name}"] = _extreme(depth, near), _extreme(-depth, near)
     return found
 
 
@@ -81,14 +82,13 @@ def joints(
     source: MakeHuman,
     points: Float[np.ndarray, "N A 3"],
     heads: Float[np.ndarray, "N E 3"],
-    rings: Mapping[str, list[int]],
+    hinges: Mapping[str, tuple[int, int]],
 ) -> Float[np.ndarray, "N J 3"]:
     """The 24 joints of bodies in the T-pose."""
     placed = np.einsum("je,ned->njd", joint_shares(source.bones), heads)
-    for joint, ring in rings.items():
-        high, low, front, back = points[:, ring].transpose(1, 0, 2)
-        placed[:, JOINTS.index(joint), 1] = (high[:, 1] + low[:, 1]) / 2
-        placed[:, JOINTS.index(joint), 2] = (front[:, 2] + back[:, 2]) / 2
+    for joint, (front, back) in hinges.items():
+        share = _HINGES[joint.partition("_")[2]][1]
+        placed[:, JOINTS.index(joint), 2] = share * points[:, front, 2] + (1 - share) * points[:, back, 2]
     return placed
 
 
