@@ -45,21 +45,15 @@ def tubes(
     ]
     if not bones:
         raise BadInput("tubes: the joints must not all lie in one place.")
-    start, end = places[[tree[joint] for joint in bones]], places[bones]
-    along, out = _profile(rings, sides, radius, places)
-    axis = end - start
-    side, other = _across(axis)
-    centre = start.unsqueeze(1) + along[:, None] * axis.unsqueeze(1)  # (bones, points, 3)
-    thick = out[:, :1] * side.unsqueeze(1) + out[:, 1:] * other.unsqueeze(1)
-    vertices, thick = (centre + thick).flatten(0, 1), thick.flatten(0, 1)
+    vertices, thick, faces, weights = _skin(
+        places, tree, bones, _profile(rings, sides, radius, places), _faces(rings, sides)
+    )
     size = torch.stack([_SIZE * (vertices - places[0]), _GIRTH * thick], dim=-1)
-    points = len(along)
-    faces = _faces(rings, sides)
     still = _SIZE * (places - places[0])
     return SkinnedBody(
         template=vertices,
-        faces=(faces + points * torch.arange(len(bones))[:, None, None]).flatten(0, 1),
-        weights=torch.cat([_weights(along, joint, tree) for joint in bones]),
+        faces=faces,
+        weights=weights,
         parents=tree,
         joint_names=tuple(f"joint{j}" for j in range(len(tree))) if names is None else tuple(names),
         joint_template=places,
@@ -82,6 +76,21 @@ def _refuse_nonsense(places: Tensor, tree: tuple[int, ...], rings: int, sides: i
         check_tree(tree)
     except ValueError as error:
         raise BadInput(f"tubes: {error}") from None
+
+
+def _skin(
+    places: Tensor, tree: tuple[int, ...], bones: list[int], profile: tuple[Tensor, Tensor], faces: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The same tube along every bone: vertices, how they lie off the bones, faces, weights."""
+    along, out = profile
+    start = places[[tree[joint] for joint in bones]]
+    axis = places[bones] - start
+    side, other = _across(axis)
+    thick = out[:, :1] * side.unsqueeze(1) + out[:, 1:] * other.unsqueeze(1)  # (bones, points, 3)
+    vertices = start.unsqueeze(1) + along[:, None] * axis.unsqueeze(1) + thick
+    faces = faces + len(along) * torch.arange(len(bones))[:, None, None]
+    weights = torch.cat([_weights(along, joint, tree) for joint in bones])
+    return vertices.flatten(0, 1), thick.flatten(0, 1), faces.flatten(0, 1), weights
 
 
 def _profile(rings: int, sides: int, radius: float, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,7 +129,7 @@ def _weights(along: Tensor, joint: int, tree: tuple[int, ...]) -> Tensor:
     start = tree[joint]
     weights = along.new_zeros(len(along), len(tree))
     below = (0.5 - 2 * along).clamp(0, 0.5) if tree[start] >= 0 else torch.zeros_like(along)
-    above = (2 * along - 1.5).clamp(0, 0.5) if joint in tree else torch.zeros_like(along)
+    above = (2 * along - 1.5).clamp(0, 0.5) if joint in tree else torch.zeros_like(along)  # an end bears nothing
     weights[:, start] = 1 - below - above
     if tree[start] >= 0:
         weights[:, tree[start]] = below
