@@ -1,0 +1,14 @@
+"""Questions asked of any model with a log density."""
+
+from .density import BodyELBO as BodyELBO
+from .maximum import NonFiniteError as NonFiniteError
+from .maximum import fit_map as fit_map
+from .optimisers import LBFGS as LBFGS
+from .optimisers import Adam as Adam
+from .optimisers import Optimiser as Optimiser
+from .result import Fit as Fit
+from .stages import Stage as Stage
+from .stages import keypoint_stages as keypoint_stages
+from .stages import lbfgs_stages as lbfgs_stages
+from .start import keypoint_starts as keypoint_starts
+from .start import triangulate as triangulate

@@ -9,7 +9,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     ["probbody.errors", "probbody.quantities", "probbody.contracts"],
-    ["probbody.geometry", "probbody.densities", "probbody.observation", "probbody.assets"],
+    [
+        "probbody.geometry",
+        "probbody.densities",
+        "probbody.observation",
+        "probbody.assets",
+        "probbody.bodies.joints",  # names and orders of points: words that everybody shares
+    ],
     [
         "probbody.bodies",
         "probbody.render",
@@ -25,7 +31,11 @@ FLOORS = [
 ]
 ROOMS = {"probbody": ROOT / "probbody", "probbody.models": ROOT / "models", "probbody.inference": ROOT / "inference"}
 # inside one floor, a room may use these others of the same floor
-NEIGHBOURS = {("probbody.data", "probbody.bodies")}
+NEIGHBOURS = {
+    ("probbody.bodies", "probbody.data"),
+    ("probbody.priors", "probbody.data"),
+    ("probbody.pictures", "probbody.bodies"),
+}
 
 
 def modules() -> dict[str, Path]:

@@ -1,0 +1,45 @@
+"""The log density of a Pyro model, one number a body."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from pyro.infer import Trace_ELBO
+from torch import Tensor
+
+from probbody.observation import Observation
+from probbody.quantities import Pose
+
+Model = Callable[[Observation], Pose]
+"""Any Pyro program that tells of posed bodies, in a plate named ``bodies`` along the last batch dimension."""
+
+
+class BodyELBO(Trace_ELBO):
+    """The evidence lower bound kept apart for each body, so that a batch of fits is a batch and not one sum.
+
+    A model without the plate ``bodies`` counts as one body.
+    """
+
+    def terms(
+        self, model: Model, guide: Callable[..., Any], observation: Observation
+    ) -> dict[str, Float[Tensor, " B"]]:
+        """What each site adds to the bound: its log density under the model less that under the guide."""
+        model_trace, guide_trace = self._get_trace(model, guide, (observation,), {})
+        found: dict[str, Tensor] = {}
+        for trace, sign in ((model_trace, 1.0), (guide_trace, -1.0)):
+            for name, site in trace.nodes.items():
+                if site["type"] != "sample" or "log_prob" not in site:
+                    continue
+                value = sign * _by_body(site["log_prob"], site["cond_indep_stack"])
+                found[name] = found[name] + value if name in found else value
+        return found
+
+
+def _by_body(log_prob: Tensor, plates: Any) -> Float[Tensor, " B"]:
+    bodies = next((plate for plate in plates if plate.name == "bodies"), None)
+    if bodies is None:
+        return log_prob.sum()[None]
+    size = bodies.size
+    log_prob = log_prob.expand(torch.broadcast_shapes(log_prob.shape, (size,)))
+    return log_prob.reshape(-1, size).sum(0)

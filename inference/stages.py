@@ -1,0 +1,49 @@
+"""What is fitted when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .optimisers import LBFGS, Adam, Optimiser
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some steps of one optimiser over some of the sites.
+
+    Args:
+        steps: how many.
+        free: names of the sites that move; the others keep their values; None frees all.
+        optimiser: how they move.
+        weights: factors on the log densities of some sites during this stage (1 where a site is not named): annealing.
+    """
+
+    steps: int
+    free: tuple[str, ...] | None = None
+    optimiser: Optimiser = field(default_factory=Adam)
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+
+def keypoint_stages(steps: int = 240, rate: float = 0.05) -> tuple[Stage, ...]:
+    """SMPLify's order: where the body is and how it is turned; then all of it, roughly; then exactly.
+
+    The site ``noise`` starts wide, so that no keypoint is out of reach, and is let follow the residuals: its prior, which
+    would narrow it at once, counts for nothing in the first stage and for a tenth in the second. ``place`` moves slower
+    than the rest: its first two numbers are tangents of angles, of which a picture spans few.
+    """
+    adam = Adam(rate, {"place": 0.2 * rate, "orientation": 0.6 * rate})
+    first, second = max(steps // 5, 1), max(2 * steps // 5, 1)
+    return (
+        Stage(first, ("orientation", "place", "noise"), adam, {"noise": 0.0}),
+        Stage(second, None, adam, {"noise": 0.1}),
+        Stage(max(steps - first - second, 1), None, adam),
+    )
+
+
+def lbfgs_stages(steps: int = 120) -> tuple[Stage, ...]:
+    """The same order for L-BFGS, which would narrow the noise in its first steps, before the limbs are in reach.
+
+    So ``noise`` keeps the wide value that it starts with until the limbs have moved.
+    """
+    moving = ("orientation", "place", "pose", "shape", "focal")
+    shares = ((("orientation", "place"), 0.15), (moving, 0.35), (None, 0.5))
+    return tuple(Stage(max(round(share * steps), 1), free, LBFGS()) for free, share in shares)

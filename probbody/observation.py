@@ -1,0 +1,53 @@
+"""What was seen of each body, and by which camera."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .contracts import Camera
+from .quantities import Record
+
+
+@dataclass(frozen=True)
+class Observation(Record):
+    """The evidence about each body: everything is optional but the camera.
+
+    ``keypoints`` are (u, v, confidence) in pixels, a confidence of zero says missing; ``layout`` names their joint set.
+    With a rig of several views, the keypoints of the views follow each other (``M = views * P``, see ``Camera``).
+    """
+
+    camera: Camera
+    keypoints: Float[Tensor, "B M 3"] | None = None
+    layout: str = "coco17"
+    image: Float[Tensor, "B 3 H W"] | None = None
+    features: Float[Tensor, "B C h w"] | None = None
+    parts: Int[Tensor, "B H W"] | None = None
+    outline: Float[Tensor, "B H W"] | None = None
+    points: Float[Tensor, "B N 3"] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor) and len(value) != len(self.camera):
+                raise ValueError(
+                    f"Observation: {name} holds {len(value)} bodies but the camera {len(self.camera)}; make them equal."
+                )
+
+    def __len__(self) -> int:
+        return len(self.camera)
+
+    def repeat(self, times: int) -> "Observation":
+        """The same bodies several times over, as one batch: all of them, then all of them again."""
+        return self[torch.arange(len(self)).repeat(times)]
+
+    def extent(self) -> Float[Tensor, "B views"]:
+        """The diagonal of the box around the keypoints seen, in pixels, at least a twentieth of the picture's."""
+        if self.keypoints is None:
+            raise ValueError("Observation.extent: there are no keypoints; give some.")
+        seen = self.keypoints.unflatten(1, (self.camera.views, -1))
+        points, missing = seen[..., :2], (seen[..., 2:] <= 0).expand_as(seen[..., :2])
+        low = points.masked_fill(missing, torch.inf).amin(2)
+        high = points.masked_fill(missing, -torch.inf).amax(2)
+        height, width = self.camera.size
+        return (high - low).clamp_min(0).norm(dim=-1).clamp_min(0.05 * (height**2 + width**2) ** 0.5)

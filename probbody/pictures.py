@@ -1,0 +1,147 @@
+"""Pictures that a person looks at: a body over a photograph, from the front and from the side."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from .bodies.joints import JointSet
+from .errors import BadInput
+
+SKIN, SEEN, FITTED = (120, 170, 225), (250, 190, 30), (220, 40, 90)
+"""Colours (RGB) of bodies, of the keypoints given and of the fitted ones."""
+
+
+def read_picture(path: Path | str) -> Image.Image:
+    """A photograph in RGB, turned upright as its camera says; what is no picture, or not a whole one, is refused."""
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            return ImageOps.exif_transpose(opened).convert("RGB")
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: expected a picture, found no such file.") from error
+    except UnidentifiedImageError as error:
+        raise BadInput(f"{path}: expected a picture (JPEG, PNG, ...), found something else.") from error
+    except IsADirectoryError as error:
+        raise BadInput(f"{path}: expected a picture, found a folder.") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadInput(f"{path}: expected a whole picture, found a damaged one ({error}).") from error
+
+
+def draw_mesh(
+    size: tuple[int, int],
+    points: Float[Tensor, "V 3"],
+    pixels: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    colour: tuple[int, int, int] = SKIN,
+) -> Image.Image:
+    """A mesh on a transparent picture of (width, height): near faces painted over far ones, lit from the camera.
+
+    ``points`` are in the camera's frame (metres), ``pixels`` the same points as (u, v, depth). Faces that look away, or
+    come nearer to the camera than 5 cm, are left out.
+    """
+    corners, flat = points[faces], pixels[faces]  # (F, 3, 3)
+    normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = torch.nn.functional.normalize(normals, dim=-1)
+    towards = -(normals * torch.nn.functional.normalize(corners.mean(1), dim=-1)).sum(-1)
+    lamp = (normals @ normals.new_tensor([-0.35, -0.6, -0.72])).clamp_min(0)
+    light = (0.35 + 0.25 * towards.clamp_min(0) + 0.4 * lamp).numpy()
+    shown = (towards > 0) & (flat[..., 2].amin(-1) > 0.05)
+    order = flat[..., 2].mean(-1).argsort(descending=True)
+    grain = 2  # drawn larger and shrunk, for smooth edges
+    canvas = Image.new("RGBA", (grain * size[0], grain * size[1]), (*colour, 0))
+    draw = ImageDraw.Draw(canvas)
+    places = (grain * flat[..., :2]).numpy()
+    for face in order[shown[order]].tolist():
+        tone = tuple(int(min(255.0, channel * light[face] * 1.15)) for channel in colour)
+        draw.polygon([tuple(corner) for corner in places[face].tolist()], fill=(*tone, 255))
+    return canvas.resize(size, Image.Resampling.BOX)
+
+
+def draw_keypoints(
+    picture: Image.Image,
+    keypoints: Float[Tensor, "P D"],
+    joints: JointSet,
+    colour: tuple[int, int, int],
+    radius: float = 4.0,
+    bones: bool = True,
+) -> None:
+    """Draw points, and the bones that join them, into a picture; where there is a third column, only those above zero."""
+    draw = ImageDraw.Draw(picture)
+    shown = keypoints[:, 2] > 0 if keypoints.shape[1] > 2 else torch.ones(len(keypoints), dtype=torch.bool)
+    places = [tuple(point) for point in keypoints[:, :2].tolist()]
+    for first, second in joints.edges if bones else ():
+        if shown[first] and shown[second]:
+            draw.line([places[first], places[second]], fill=colour, width=max(round(radius / 2), 1))
+    for (u, v), visible in zip(places, shown.tolist(), strict=True):
+        if visible and math.isfinite(u) and math.isfinite(v):
+            draw.ellipse([u - radius, v - radius, u + radius, v + radius], fill=colour, outline=(0, 0, 0))
+
+
+def overlay(
+    photograph: Image.Image,
+    points: Float[Tensor, "V 3"],
+    pixels: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    seen: Float[Tensor, "P 3"],
+    fitted: Float[Tensor, "P 2"],
+    joints: JointSet,
+    side: Float[Tensor, "V 3"],
+    height: int = 720,
+) -> Image.Image:
+    """A sheet of three: the photograph with its keypoints, the body over it, the body from its left-hand side.
+
+    Args:
+        points, pixels: the vertices in the camera's frame, and projected.
+        seen, fitted: the keypoints given, and where the fit puts them (pixels).
+        side: the vertices seen from the side, projected into the same picture (see ``from_the_side``).
+        height: of the sheet in pixels.
+    """
+    scale = height / photograph.height
+    size = (max(round(photograph.width * scale), 1), height)
+    photo = photograph.resize(size, Image.Resampling.LANCZOS)
+    shrink = pixels.new_tensor([size[0] / photograph.width, size[1] / photograph.height, 1.0])
+    radius = max(height / 180, 2.0)
+    front, given = photo.copy(), photo.copy()
+    mesh = draw_mesh(size, points, pixels * shrink, faces)
+    mesh.putalpha(mesh.getchannel("A").point(lambda alpha: int(0.8 * alpha)))
+    front.paste(mesh, (0, 0), mesh)
+    draw_keypoints(given, seen * shrink.new_tensor([*shrink[:2].tolist(), 1.0]), joints, SEEN, radius)
+    draw_keypoints(front, seen * shrink.new_tensor([*shrink[:2].tolist(), 1.0]), joints, SEEN, radius, bones=False)
+    draw_keypoints(front, fitted * shrink[:2], joints, FITTED, 0.6 * radius)
+    beside = Image.new("RGB", size, (255, 255, 255))
+    turned = draw_mesh(size, _turned(points), side * shrink, faces)
+    beside.paste(turned, (0, 0), turned)
+    return beside_each_other([given, front, beside])
+
+
+def from_the_side(points: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
+    """Points of the camera's frame, turned by a quarter about the vertical through their middle (metres)."""
+    return _turned(points)
+
+
+def _turned(points: Tensor) -> Tensor:
+    middle = 0.5 * (points.amin(0) + points.amax(0))
+    away = points - middle
+    return middle + torch.stack([-away[:, 2], away[:, 1], away[:, 0]], dim=-1)
+
+
+def beside_each_other(pictures: Sequence[Image.Image], gap: int = 6) -> Image.Image:
+    """Pictures of one height, in a row on white."""
+    width = sum(picture.width for picture in pictures) + gap * (len(pictures) - 1)
+    sheet = Image.new("RGB", (width, max(picture.height for picture in pictures)), (255, 255, 255))
+    left = 0
+    for picture in pictures:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + gap
+    return sheet
+
+
+def as_array(picture: Image.Image) -> Float[Tensor, "3 H W"]:
+    """A picture's colours in [0, 1]."""
+    return torch.from_numpy(np.asarray(picture.convert("RGB")).copy()).permute(2, 0, 1) / 255
