@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from torch import Tensor
 from ..bodies.joints import SMPL24
 from ..errors import BadInput
 from ..geometry.rotations import axis_angle_to_matrix
+
+# what a damaged archive raises, according to where it is damaged
+_UNREADABLE = (OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -91,20 +95,16 @@ def is_held_out(clip: str) -> bool:
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file; pickled objects and broken files are refused."""
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
             if not isinstance(held, np.lib.npyio.NpzFile):
                 raise BadInput(f"{path}: expected an npz archive, found a single array.")
             return {name: held[name] for name in held.files}
+    except BadInput:
+        raise
     except FileNotFoundError as error:
         raise BadInput(f"{path}: expected an npz file, found nothing there.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
-        raise BadInput(
-            f"{path}: expected an npz file of plain arrays, found one that cannot be read ({error})."
-        ) from error
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            raise BadInput(f"{path}: expected an npz file, found one with damaged data.") from error
-        raise
+    except _UNREADABLE as error:
+        raise BadInput(f"{path}: expected an npz file of plain arrays, found one that cannot be read.") from error
 
 
 def read_motion_npz(path: str | Path, licence: str = "not stated") -> Motion:

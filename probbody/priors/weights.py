@@ -1,12 +1,15 @@
 """Learnt numbers on disk: tensors with a few words about what they are."""
 
+import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import BadInput
+
+_WORDS = "probbody"
 
 
 def read_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -18,19 +21,22 @@ def read_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
         raise BadInput(f"{path}: expected a file with {kind}, found nothing there.")
     try:
         with safe_open(str(path), framework="pt") as held:
-            words = held.metadata() or {}
-            tensors = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
+            words = json.loads((held.metadata() or {}).get(_WORDS, "{}"))
+            # copies: what is read would otherwise change, or crash, with the file
+            tensors = {name: held.get_tensor(name).clone() for name in held.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise BadInput(f"{path}: expected a safetensors file with {kind}, found one that cannot be read.") from error
-    if words.get("kind") != kind:
-        raise BadInput(f"{path}: expected {kind}, found {words.get('kind', 'a file that does not say what it holds')}.")
+    if not isinstance(words, dict) or words.get("kind") != kind:
+        raise BadInput(f"{path}: expected {kind}, found a file that holds something else.")
     return tensors, words
 
 
 def write_weights(path: str | Path, tensors: dict[str, Tensor], words: dict[str, str], kind: str) -> None:
-    """Tensors and words to a safetensors file."""
+    """Tensors and words to a safetensors file, the same bytes for the same contents."""
     held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    save_file(held, str(path), {**words, "kind": kind})
+    # one entry alone: safetensors writes several in an order that changes from run to run
+    said = {_WORDS: json.dumps({**words, "kind": kind}, sort_keys=True)}
+    Path(path).write_bytes(save(held, said))
 
 
 def expect_shapes(path: str | Path, tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> None:
