@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from ..errors import BadInput
 from .joints import BODY25B, COCO17, H36M14, H36M17, H36M17_MMPOSE, OPENPOSE25, SMPL24
 from .regressors import KeypointRegressor
 from .skinned import SkinnedBody
@@ -20,8 +21,11 @@ def open_body(detail: Literal["coarse", "fine"] = "coarse") -> SkinnedBody:
 
     Zero rotations are a T-pose, y up, facing +z, palms down, the pelvis at the origin, 24 joints in SMPL's order. The 10
     shape coefficients are standard normal over the adults (18 to 65 years) it was made from; the first is mostly size.
-    Metres; float32. What it was made from, how, and how well: ``probbody/assets/open_body.md``.
+    Metres; float32. What it was made from, how, and how well: ``probbody/assets/open_body.md``. Any other ``detail`` is a
+    ``BadInput``.
     """
+    if detail not in _FILES:
+        raise BadInput(f"detail: expected coarse or fine, found {detail!r}.")
     with files("probbody.assets").joinpath(_FILES[detail]).open("rb") as stream:
         content = np.load(stream, allow_pickle=False)
         held = {name: content[name] for name in content.files}
