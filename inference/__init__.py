@@ -9,6 +9,5 @@ from .optimisers import Optimiser as Optimiser
 from .result import Fit as Fit
 from .stages import Stage as Stage
 from .stages import keypoint_stages as keypoint_stages
-from .stages import lbfgs_stages as lbfgs_stages
 from .start import keypoint_starts as keypoint_starts
 from .start import triangulate as triangulate

@@ -66,7 +66,7 @@ def fit_map(
     unchecked = {"validate_distributions_pyro": False, "validate_distributions_torch": False, "validate_poutine": False}
     with torch.random.fork_rng(), pyro.settings.context(module_local_params=True, **unchecked):
         torch.manual_seed(seed)
-        flat = {name: value.flatten(0, 1) for name, value in (start or {}).items()}
+        flat = {name: value.detach().flatten(0, 1).clone() for name, value in (start or {}).items()}
         guide = AutoDelta(model, init_loc_fn=init_to_value(values=flat, fallback=_middle))
         descent = _Descent(model, guide, many)
         for stage in stages:

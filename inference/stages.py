@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .optimisers import LBFGS, Adam, Optimiser
+from .optimisers import Adam, Optimiser
 
 
 @dataclass(frozen=True)
@@ -23,27 +23,17 @@ class Stage:
     weights: Mapping[str, float] = field(default_factory=dict)
 
 
-def keypoint_stages(steps: int = 240, rate: float = 0.05) -> tuple[Stage, ...]:
+def keypoint_stages(steps: int = 240, optimiser: Optimiser | None = None) -> tuple[Stage, ...]:
     """SMPLify's order: where the body is and how it is turned; then all of it, roughly; then exactly.
 
     The site ``noise`` starts wide, so that no keypoint is out of reach, and is let follow the residuals: its prior, which
-    would narrow it at once, counts for nothing in the first stage and for a tenth in the second. ``place`` moves slower
-    than the rest: its first two numbers are tangents of angles, of which a picture spans few.
+    would narrow it at once, counts for nothing in the first stage and for a tenth in the second. Adam is the default;
+    ``place`` moves slower in it: its first two numbers are tangents of angles, of which a picture spans few.
     """
-    adam = Adam(rate, {"place": 0.2 * rate, "orientation": 0.6 * rate})
+    by = optimiser or Adam(0.05, {"place": 0.01, "orientation": 0.03})
     first, second = max(steps // 5, 1), max(2 * steps // 5, 1)
     return (
-        Stage(first, ("orientation", "place", "noise"), adam, {"noise": 0.0}),
-        Stage(second, None, adam, {"noise": 0.1}),
-        Stage(max(steps - first - second, 1), None, adam),
+        Stage(first, ("orientation", "place", "noise"), by, {"noise": 0.0}),
+        Stage(second, None, by, {"noise": 0.1}),
+        Stage(max(steps - first - second, 1), None, by),
     )
-
-
-def lbfgs_stages(steps: int = 120) -> tuple[Stage, ...]:
-    """The same order for L-BFGS, which would narrow the noise in its first steps, before the limbs are in reach.
-
-    So ``noise`` keeps the wide value that it starts with until the limbs have moved.
-    """
-    moving = ("orientation", "place", "pose", "shape", "focal")
-    shares = ((("orientation", "place"), 0.15), (moving, 0.35), (None, 0.5))
-    return tuple(Stage(max(round(share * steps), 1), free, LBFGS()) for free, share in shares)

@@ -1,0 +1,267 @@
+"""The keypoint model is an ordinary Pyro program, and its fits find the bodies that made the keypoints."""
+
+import math
+
+import pyro
+import pyro.distributions as dist
+import pytest
+import torch
+from jaxtyping import Float
+from pyro import poutine
+from pyro.infer import Predictive
+from torch import Tensor
+
+from probbody.bodies.regressors import KeypointRegressor
+from probbody.bodies.skinned import SkinnedBody
+from probbody.bodies.tubes import tubes
+from probbody.geometry.cameras import CameraRig, PinholeCamera
+from probbody.geometry.rotations import matrix_to_quaternion
+from probbody.inference import LBFGS, Fit, NonFiniteError, Stage, fit_map, keypoint_stages, keypoint_starts
+from probbody.metrics import pa_mpjpe
+from probbody.models import GemanMcClureNoise, KeypointBody, NormalOrAnywhere
+from probbody.observation import Observation
+from probbody.priors.gaussian import GaussianPose
+from probbody.quantities import Pose
+
+SITES = {"shape", "pose", "orientation", "place", "noise"}
+
+
+def man() -> SkinnedBody:
+    """A stick man of 13 joints, in the order of coco17 without the face's points, which sit at the head."""
+    places = {
+        "pelvis": (0, 1.0, 0), "left_hip": (0.1, 0.95, 0), "right_hip": (-0.1, 0.95, 0), "chest": (0, 1.3, 0),
+        "left_knee": (0.1, 0.5, 0.02), "right_knee": (-0.1, 0.5, 0.02), "left_ankle": (0.1, 0.08, 0),
+        "right_ankle": (-0.1, 0.08, 0), "left_shoulder": (0.18, 1.45, 0), "right_shoulder": (-0.18, 1.45, 0),
+        "left_elbow": (0.45, 1.45, 0), "right_elbow": (-0.45, 1.45, 0), "left_wrist": (0.7, 1.45, 0),
+        "right_wrist": (-0.7, 1.45, 0), "head": (0, 1.6, 0.08),
+    }  # fmt: skip
+    parents = (-1, 0, 0, 0, 1, 2, 4, 5, 3, 3, 8, 9, 10, 11, 3)
+    names = tuple(places)
+    body = tubes([list(place) for place in places.values()], parents, names=names)
+    order = ["head"] * 5 + [f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+                            for side in ("left", "right")]  # fmt: skip
+    rows = torch.tensor([names.index(name) for name in order])
+    body.regressors["coco17"] = KeypointRegressor(torch.arange(15), torch.eye(15)[rows])
+    return body
+
+
+def model(**kwargs: object) -> KeypointBody:
+    return KeypointBody(man(), GaussianPose.independent(14, 0.3), **kwargs)
+
+
+def camera(batch: int) -> PinholeCamera:
+    return PinholeCamera.looking_ahead(300.0, (256, 256), batch=batch)
+
+
+def seen(story: KeypointBody, batch: int, seed: int = 0, noise: float = 0.004) -> tuple[Observation, Pose]:
+    """Keypoints that the model tells of when none is wrong, of bodies that face the camera four metres away."""
+    story = KeypointBody(story.body, story.pose_prior, noise=NormalOrAnywhere(outliers=0.0))
+    facing = torch.tensor([0.0, 1.0, 0.0, 0.1]).repeat(batch, 1)
+    place = torch.tensor([0.0, 0.25, math.log(4.0)]).repeat(batch, 1)
+    told = poutine.condition(story, data={"orientation": facing, "place": place, "noise": torch.full((batch,), noise)})
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trace = poutine.trace(told).get_trace(Observation(camera(batch)))
+    points = trace.nodes["keypoints"]["value"]
+    observed = torch.cat([points, torch.ones(batch, 17, 1)], -1)
+    return Observation(camera(batch), observed), trace.nodes["_RETURN"]["value"]
+
+
+def _loss_of(story: KeypointBody, observation: Observation, pose: Pose) -> Tensor:
+    """The model's own loss at a pose, with the noise that the keypoints were made with."""
+    values = {
+        "shape": pose.shape,
+        "pose": story.pose_prior.encode(pose.rotations[:, 1:]),
+        "orientation": matrix_to_quaternion(pose.rotations[:, 0]),
+        "place": observation.camera.locate(pose.translation),
+        "noise": torch.full((len(pose),), 0.004),
+    }
+    trace = poutine.trace(poutine.condition(story, data=values)).get_trace(observation)
+    trace.compute_log_prob()
+    return -torch.stack(
+        [site["log_prob"] for n, site in trace.nodes.items() if "log_prob" in site and n != "bodies"]
+    ).sum(0)
+
+
+def test_its_sites_are_the_public_contract() -> None:
+    story = model()
+    trace = poutine.trace(story).get_trace(seen(story, 2)[0])
+    latent = {n for n, s in trace.nodes.items() if s["type"] == "sample" and not s["is_observed"] and n != "bodies"}
+    assert latent == SITES
+    assert trace.nodes["keypoints"]["is_observed"]
+    with_focal = poutine.trace(model(focal_spread=0.2)).get_trace(seen(story, 2)[0])
+    assert "focal" in with_focal.nodes
+
+
+def test_pyros_tools_work_on_it() -> None:
+    story = model()
+    observation, _ = seen(story, 2)
+    drawn = Predictive(story, num_samples=3)(Observation(camera(2)))
+    assert drawn["keypoints"].shape == (3, 2, 17, 2)
+    known = poutine.condition(story, data={"shape": torch.ones(2, story.body.num_shape)})
+    assert torch.equal(known(observation).shape, torch.ones(2, story.body.num_shape))
+    assert "pose" not in poutine.trace(poutine.block(story, hide=["pose"])).get_trace(observation).nodes
+    assert poutine.do(story, data={"noise": torch.ones(2)})(observation).rotations.shape == (2, 15, 3, 3)
+
+
+def test_missing_keypoints_and_confidences_count_as_they_should() -> None:
+    story = model()
+    observation, _ = seen(story, 1)
+    values = {n: s["value"] for n, s in poutine.trace(story).get_trace(observation).nodes.items() if n in SITES}
+
+    def log_prob(keypoints: Float[Tensor, "B P 3"]) -> Tensor:
+        told = poutine.trace(poutine.condition(story, data=values)).get_trace(Observation(camera(1), keypoints))
+        return told.log_prob_sum(lambda name, site: name == "keypoints")
+
+    moved, hidden = observation.keypoints.clone(), observation.keypoints.clone()
+    hidden[:, 10, 2] = 0
+    moved[:, 10] = torch.tensor([40.0, 40.0, 0.0])  # inside the box, but not there
+    torch.testing.assert_close(log_prob(moved), log_prob(hidden))
+    unsure = observation.keypoints.clone()
+    unsure[..., 2] = 1e-6
+    flat = -17 * 2 * (2 * observation.extent()).log().sum()
+    torch.testing.assert_close(log_prob(unsure), flat, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "lbfgs"])
+def test_a_fit_scores_at_least_as_well_as_the_truth(optimiser: str) -> None:
+    story = model()
+    observation, truth = seen(story, 3)
+    start = keypoint_starts(story.body, story.pose_prior, observation, turns=(0.0, math.pi))
+    stages = keypoint_stages(200) if optimiser == "adam" else keypoint_stages(100, LBFGS())
+    fit = fit_map(story, observation, stages=stages, start=start)
+    keypoints = story.body.keypoints(story.body(fit.pose), "coco17")
+    placed = observation.camera.project(keypoints)[..., :2]
+    near = 3.0 if optimiser == "adam" else 5.0  # pixels of 256; a hundred L-BFGS steps are on their way, not there
+    assert ((placed - observation.keypoints[..., :2]).norm(dim=-1).mean(1) < near).all()
+    slack = 2 if optimiser == "adam" else 25  # nats
+    assert (fit.loss < _loss_of(story, observation, truth) + slack).all()
+    error = pa_mpjpe(keypoints, story.body.keypoints(story.body(truth), "coco17"))
+    assert (error < 90).all(), "millimetres; depth is free in one view"
+
+
+def test_a_batch_is_its_single_fits() -> None:
+    story = model()
+    observation, _ = seen(story, 3)
+    together = fit_map(
+        story, observation, stages=keypoint_stages(30), start=keypoint_starts(story.body, story.pose_prior, observation)
+    )
+    one = observation[1]
+    alone = fit_map(story, one, stages=keypoint_stages(30), start=keypoint_starts(story.body, story.pose_prior, one))
+    torch.testing.assert_close(together.loss[1:2], alone.loss, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(together.pose.rotations[1:2], alone.pose.rotations, rtol=0, atol=5e-3)
+
+
+def test_the_best_iterate_is_returned_and_the_seed_repeats_it() -> None:
+    story = model()
+    observation, _ = seen(story, 2)
+    start = keypoint_starts(story.body, story.pose_prior, observation)
+    state = torch.get_rng_state()
+    first, second = (fit_map(story, observation, steps=25, rate=0.5, start=start) for _ in range(2))
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(first.pose.rotations, second.pose.rotations)
+    torch.testing.assert_close(first.loss, first.losses.amin(0))
+    assert first.start_losses.shape == (4, 2)
+    torch.testing.assert_close(first.loss, first.start_losses.amin(0))
+
+
+def test_outliers_are_found_out() -> None:
+    story = model()
+    observation, _ = seen(story, 2, noise=0.004)
+    wrong = observation.keypoints.clone()
+    wrong[:, 9, :2] += torch.tensor([60.0, -50.0])
+    observed = Observation(observation.camera, wrong)
+    fit = fit_map(
+        story, observed, stages=keypoint_stages(200), start=keypoint_starts(story.body, story.pose_prior, observed)
+    )
+    places = observed.camera.project(story.body.keypoints(story.body(fit.pose), "coco17"))[..., :2]
+    belief = story.noise.density(places, fit.sites()["noise"], observed).responsibility(wrong[..., :2])
+    assert (belief[:, 9] < 0.1).all()
+    assert (belief[:, [5, 6, 7, 8, 11, 12, 13, 14]] > 0.5).all()
+
+
+def test_a_rig_of_views_takes_the_depth_away() -> None:
+    story = model()
+    _, truth = seen(story, 2)
+    turn = torch.tensor([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])  # from the side, four metres away
+    aside = PinholeCamera(
+        torch.full((2, 2), 300.0), torch.full((2, 2), 128.0), turn.expand(2, 3, 3),
+        torch.tensor([[4.0, 0, 4.0]]).expand(2, 3), (256, 256),
+    )  # fmt: skip
+    rig = CameraRig((camera(2), aside))
+    points = rig.project(story.body.keypoints(story.body(truth), "coco17"))
+    observation = Observation(rig, torch.cat([points[..., :2], torch.ones(2, 34, 1)], -1))
+    start = keypoint_starts(story.body, story.pose_prior, observation, turns=(0.0, math.pi))
+    fit = fit_map(story, observation, stages=keypoint_stages(250), start=start)
+    found, true = (story.body.keypoints(story.body(pose), "coco17") for pose in (fit.pose, truth))
+    assert ((found - true).norm(dim=-1).mean(1) < 0.03).all(), "metres, without any alignment"
+
+
+def test_geman_mcclure_is_a_choice() -> None:
+    story = model(noise=GemanMcClureNoise())
+    observation, _ = seen(model(), 2)
+    trace = poutine.trace(story).get_trace(observation)
+    assert "noise" not in trace.nodes
+    fit = fit_map(
+        story, observation, stages=keypoint_stages(60), start=keypoint_starts(story.body, story.pose_prior, observation)
+    )
+    assert torch.isfinite(fit.loss).all()
+
+
+def test_non_finite_values_stop_the_fit_and_name_the_site() -> None:
+    story = model()
+    observation, _ = seen(story, 3)
+    broken = observation.keypoints.clone()
+    broken[1, 4, 0] = torch.nan
+    with pytest.raises(NonFiniteError, match=r"site 'keypoints' is not finite at step 0 \(bodies 1\)"):
+        fit_map(story, Observation(observation.camera, broken), steps=3)
+
+    told = seen(story, 3)[1]
+
+    def cliff(observation: Observation) -> Pose:
+        with pyro.plate("bodies", len(observation)):
+            height = pyro.sample("height", dist.Normal(1.0, 1.0))
+            pyro.factor("cliff", (height - 0.9).sqrt() * -100)
+        return told
+
+    with pytest.raises(NonFiniteError, match=r"'(cliff|gradient of height)' is not finite at step [1-9]") as caught:
+        fit_map(cliff, observation, steps=50, rate=0.1)
+    assert torch.isfinite(caught.value.best["height"]).all()
+
+
+def test_wrong_wholes_are_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="the prior moves 30 joints but the body has 14"):
+        KeypointBody(man(), GaussianPose.independent(30, 0.3))
+    story = model()
+    observation, _ = seen(story, 1)
+    with pytest.raises(ValueError, match="made for coco17"):
+        story(Observation(observation.camera, observation.keypoints, "smpl24"))
+    with pytest.raises(ValueError, match="holds 2 bodies but the camera 1"):
+        Observation(camera(1), torch.zeros(2, 17, 3))
+    with pytest.raises(ValueError, match="none of the sites"):
+        fit_map(story, observation, stages=(Stage(2, ("placc",)),))
+
+
+def test_a_fit_travels_through_a_file(tmp_path) -> None:
+    story = model()
+    observation, _ = seen(story, 2)
+    fit = fit_map(story, observation, steps=3)
+    fit.save(tmp_path / "fit.npz")
+    again = Fit.load(tmp_path / "fit.npz")
+    assert again.licences == fit.licences
+    assert again.occlusion is None
+    for name in ("loss", "losses", "converged", "start", "start_losses"):
+        torch.testing.assert_close(getattr(again, name), getattr(fit, name))
+    torch.testing.assert_close(again.pose.rotations, fit.pose.rotations)
+    assert again.draws.keys() == fit.draws.keys()
+
+
+def test_noise_follows_its_arguments() -> None:
+    density = NormalOrAnywhere(outliers=0.2).density(torch.zeros(1, 17, 2), torch.tensor([0.1]), seen(model(), 1)[0])
+    torch.testing.assert_close(density.inlier, torch.full((1, 17), 0.8))
+
+
+def test_a_wrong_shape_is_refused() -> None:
+    """The annotated shapes are checked in the tests: here is one that does not hold."""
+    with pytest.raises(Exception, match=r"Type-check|keypoints"):
+        Observation(camera(1), torch.zeros(1, 17, 2))
