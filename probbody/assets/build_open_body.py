@@ -164,4 +164,7 @@ def build(folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="an existing folder")
-    build(parser.parse_args().out)
+    out = parser.parse_args().out
+    if not out.is_dir():
+        parser.error(f"--out: expected an existing folder, found {out}.")
+    build(out)
