@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from .quantities import Pose, Surface
 
-
 C = TypeVar("C", bound="Camera")
 
 

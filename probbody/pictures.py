@@ -38,28 +38,29 @@ def draw_mesh(
     points: Float[Tensor, "V 3"],
     pixels: Float[Tensor, "V 3"],
     faces: Int[Tensor, "F 3"],
-    colour: tuple[int, int, int] = SKIN,
+    colours: Float[Tensor, "F 3"] | None = None,
 ) -> Image.Image:
     """A mesh on a transparent picture of (width, height): near faces painted over far ones, lit from the camera.
 
     ``points`` are in the camera's frame (metres), ``pixels`` the same points as (u, v, depth). Faces that look away, or
-    come nearer to the camera than 5 cm, are left out.
+    come nearer to the camera than 5 cm, are left out. ``colours`` are RGB in [0, 255], one a face.
     """
+    colours = pixels.new_tensor(SKIN).expand(len(faces), 3) if colours is None else colours
     corners, flat = points[faces], pixels[faces]  # (F, 3, 3)
     normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals = torch.nn.functional.normalize(normals, dim=-1)
     towards = -(normals * torch.nn.functional.normalize(corners.mean(1), dim=-1)).sum(-1)
     lamp = (normals @ normals.new_tensor([-0.35, -0.6, -0.72])).clamp_min(0)
-    light = (0.35 + 0.25 * towards.clamp_min(0) + 0.4 * lamp).numpy()
+    light = 1.15 * (0.35 + 0.25 * towards.clamp_min(0) + 0.4 * lamp)
+    tones = (colours * light[:, None]).clamp(0, 255).round().to(torch.uint8).tolist()
     shown = (towards > 0) & (flat[..., 2].amin(-1) > 0.05)
     order = flat[..., 2].mean(-1).argsort(descending=True)
     grain = 2  # drawn larger and shrunk, for smooth edges
-    canvas = Image.new("RGBA", (grain * size[0], grain * size[1]), (*colour, 0))
+    canvas = Image.new("RGBA", (grain * size[0], grain * size[1]), (*SKIN, 0))
     draw = ImageDraw.Draw(canvas)
     places = (grain * flat[..., :2]).numpy()
     for face in order[shown[order]].tolist():
-        tone = tuple(int(min(255.0, channel * light[face] * 1.15)) for channel in colour)
-        draw.polygon([tuple(corner) for corner in places[face].tolist()], fill=(*tone, 255))
+        draw.polygon([tuple(corner) for corner in places[face].tolist()], fill=(*tones[face], 255))
     return canvas.resize(size, Image.Resampling.BOX)
 
 
@@ -94,7 +95,7 @@ def overlay(
     side: Float[Tensor, "V 3"],
     height: int = 720,
 ) -> Image.Image:
-    """A sheet of three: the photograph with its keypoints, the body over it, the body from its left-hand side.
+    """A sheet of three: the photograph with its keypoints, the body over it, the body from the side.
 
     Args:
         points, pixels: the vertices in the camera's frame, and projected.

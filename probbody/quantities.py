@@ -15,7 +15,6 @@ from typing import TypeVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-
 R = TypeVar("R", bound="Record")
 
 

@@ -27,7 +27,7 @@ FLOORS = [
     ],
     ["probbody.models"],
     ["probbody.inference"],
-    ["probbody.inference.cli"],
+    ["probbody.inference.cli", "probbody.assets.build_demo"],
 ]
 ROOMS = {"probbody": ROOT / "probbody", "probbody.models": ROOT / "models", "probbody.inference": ROOT / "inference"}
 # inside one floor, a room may use these others of the same floor

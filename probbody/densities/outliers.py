@@ -49,8 +49,8 @@ class InlierOutlier(TorchDistribution):
     def expand(self, batch_shape: Sequence[int], _instance: "InlierOutlier | None" = None) -> "InlierOutlier":
         """The same density over a larger batch."""
         shape = torch.Size(batch_shape)
-        parts = (part.expand(shape) for part in (self.scale, self.inlier, self.log_area))
-        return InlierOutlier(self.loc.expand(*shape, 2), *parts, validate_args=False)
+        scale, inlier, log_area = (part.expand(shape) for part in (self.scale, self.inlier, self.log_area))
+        return InlierOutlier(self.loc.expand(*shape, 2), scale, inlier, log_area, validate_args=False)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Float[Tensor, "*N 2"]:
         """Points; an outlier falls in a square window around ``loc``."""

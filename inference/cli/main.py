@@ -1,0 +1,142 @@
+"""``probbody``: what a person can ask from a shell."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probbody.errors import BadInput
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Fit articulated bodies to images, and say honestly what was not seen.",
+)
+train = typer.Typer(no_args_is_help=True, help="Train parts that ship, from data and a seed.")
+app.add_typer(train, name="train")
+
+Body = Annotated[str, typer.Option(help="coarse, fine, or a file of the SMPL family (.npz, .pkl).")]
+Prior = Annotated[str, typer.Option(help="vae, mixture or gaussian.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+Seed = Annotated[int, typer.Option(help="Of every random draw.")]
+Focal = Annotated[float | None, typer.Option(min=1.0, help="Focal length in pixels, where it is known.")]
+Starts = Annotated[int, typer.Option(min=1, help="How many orientations to start from.")]
+Steps = Annotated[int, typer.Option(min=2, help="Steps of the optimiser.")]
+Meshes = Annotated[list[str], typer.Option("--mesh", help="glb, obj, ply; may be given several times.")]
+
+
+@app.command()
+def fit(
+    image: Annotated[Path | None, typer.Argument(help="A picture, or a folder of pictures.")] = None,
+    keypoints: Annotated[Path | None, typer.Option(help="OpenPose or COCO JSON, or a folder of such files.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "--out_folder", help="Where results go.")] = None,
+    img_folder: Annotated[Path | None, typer.Option("--img_folder", help="The same as IMAGE, for a folder.")] = None,
+    body: Body = "coarse",
+    prior: Prior = "vae",
+    layout: Annotated[str | None, typer.Option(help="Joint set of the keypoints, where the file does not say.")] = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    focal: Focal = None,
+    starts: Starts = 4,
+    steps: Steps = 240,
+    mesh: Meshes = ["glb"],  # noqa: B006  typer reads the default, nobody changes it
+    again: Annotated[bool, typer.Option("--again", help="Fit pictures that were finished before once more.")] = False,
+) -> None:
+    """Fit bodies to the keypoints of every person in a picture, or in a folder of pictures."""
+    from .fit import run_fit
+    from .people import Settings
+
+    source = image or img_folder
+    if source is None or keypoints is None or out is None:
+        missing = [name for name, value in (("IMAGE", source), ("--keypoints", keypoints), ("--out", out)) if not value]
+        raise BadInput(
+            f"fit: expected a picture, its keypoints and a place for results, found no {', '.join(missing)}."
+        )
+    settings = Settings(focal=focal, starts=starts, steps=steps, seed=seed)
+    run_fit(
+        source, keypoints, out, body=body, prior=prior, layout=layout, device=device, settings=settings,
+        meshes=tuple(mesh), again=again,
+    )  # fmt: skip
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Where results go.")] = Path("demo"),
+    device: Device = "auto",
+    seed: Seed = 0,
+) -> None:
+    """Fit the picture that ships: no account, no download, no GPU."""
+    from .demo import run_demo
+
+    run_demo(out, device=device, seed=seed)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which assets there are, which devices, what would fail and how to mend it."""
+    from .doctor import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+@app.command("import-smpl")
+def import_smpl(
+    file: Annotated[Path, typer.Argument(help="A licensed SMPL, SMPL-H, SMPL-X or MANO file (.npz, .pkl).")],
+    cache: Annotated[Path | None, typer.Option(help="Where the clean file goes, instead of the user's cache.")] = None,
+) -> None:
+    """Validate a licensed body file, and keep a clean copy of it in your own cache."""
+    from .smpl_file import run_import
+
+    run_import(file, cache)
+
+
+Data = Annotated[list[Path], typer.Argument(help="Motion files (.npz, .bvh), or folders of them.")]
+Licence = Annotated[str, typer.Option(help="The licence of the data, kept with the weights.")]
+
+
+@train.command("pose-prior")
+def pose_prior(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="The weights to write (.safetensors).")],
+    seed: Seed = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of training; the recipe's own without it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside --out.")] = False,
+    licence: Licence = "not stated",
+) -> None:
+    """Train the variational pose prior on motion capture; the same data and seed give the same weights."""
+    from .train import run_train_pose_prior
+
+    run_train_pose_prior(data, out, seed=seed, steps=steps, resume=resume, licence=licence)
+
+
+@train.command("pose-densities")
+def pose_densities(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write to.")],
+    seed: Seed = 0,
+    licence: Licence = "not stated",
+) -> None:
+    """Fit the Gaussian and the mixture of poses, and the joint limits."""
+    from .train import run_train_pose_densities
+
+    run_train_pose_densities(data, out, seed=seed, licence=licence)
+
+
+def main() -> None:
+    """Run the command line: a bad input is one sentence and exit code 2, an interruption exit code 130."""
+    try:
+        code = app(standalone_mode=False)
+    except BadInput as error:
+        print(f"probbody: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        print("probbody: interrupted; what was finished is kept, and the next run goes on from there.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if not hasattr(error, "show"):  # a usage error, of click or of the copy of it inside typer
+            raise
+        error.show()
+        sys.exit(2)
+    sys.exit(code or 0)

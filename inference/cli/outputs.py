@@ -1,0 +1,157 @@
+"""What a fitted picture leaves behind: numbers for programs and for people, an overlay, a mesh."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import trimesh
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+
+from probbody.bodies.joints import JointSet, joint_set
+from probbody.data.files import folder_written_whole
+from probbody.errors import BadInput
+from probbody.geometry.cameras import PinholeCamera
+from probbody.geometry.rotations import matrix_to_axis_angle
+from probbody.metrics import reprojection_error
+from probbody.models import NormalOrAnywhere
+from probbody.pictures import from_the_side, overlay
+
+from .people import FittedPeople
+
+MESHES = ("glb", "obj", "ply")
+LAYOUTS = ("coco17", "openpose25")
+
+
+def write_people(
+    folder: Path, photograph: Image.Image, people: FittedPeople, meshes: tuple[str, ...] = ("glb",)
+) -> list[dict[str, object]]:
+    """Write ``person_0``, ``person_1``, ... into ``folder``, all of them or nothing; returns their ``fit.json``."""
+    reports = []
+    with folder_written_whole(folder) as temporary:
+        for person in range(len(people.fit)):
+            inside = temporary / f"person_{person}"
+            inside.mkdir()
+            reports.append(report(people, person))
+            np.savez_compressed(inside / "fit.npz", allow_pickle=False, **arrays(people, person))
+            (inside / "fit.json").write_text(json.dumps(reports[-1], indent=2) + "\n", encoding="utf-8")
+            sheet(photograph, people, person).save(inside / "overlay.png")
+            for kind in meshes:
+                mesh(people, person, kind).export(inside / f"body.{kind}")
+    return reports
+
+
+def arrays(people: FittedPeople, person: int) -> dict[str, np.ndarray]:
+    """The numbers of one person under SMPL's names: metres, radians, pixels of the picture, the camera's frame."""
+    fit, one = people.fit, people.surface[person]
+    pose = fit.pose[person]
+    turns = matrix_to_axis_angle(pose.rotations)[0]
+    camera = people.camera[person]
+    found: dict[str, Tensor | np.ndarray] = {
+        "global_orient": turns[0],
+        "body_pose": turns[1:].reshape(-1),
+        "betas": pose.shape[0],
+        "transl": pose.translation[0],
+        "camera": camera_matrix(camera),
+        "loss": fit.loss[person],
+        "converged": fit.converged[person],
+        "seed": np.array(fit.seed),
+        "joints3d_smpl24" if len(people.body.parents) == 24 else "joints3d": one.joints[0],
+    }
+    for layout in dict.fromkeys((*LAYOUTS, people.observation.layout)):
+        if layout in people.body.regressors:
+            points = people.body.keypoints(one, layout)
+            found[f"joints3d_{layout}"] = points[0]
+            found[f"joints2d_{layout}"] = camera.project(points)[0, :, :2]
+    return {name: value.cpu().numpy() if isinstance(value, Tensor) else value for name, value in found.items()}
+
+
+def camera_matrix(camera: PinholeCamera) -> Float[Tensor, "3 3"]:
+    """The matrix K of one camera, in pixels."""
+    matrix = torch.diag(torch.cat([camera.focal[0], camera.focal.new_ones(1)]))
+    matrix[:2, 2] = camera.centre[0]
+    return matrix
+
+
+def report(people: FittedPeople, person: int) -> dict[str, object]:
+    """What a person wants to know of a fit; lengths in metres, errors as a share of the diagonal of the person's box."""
+    observation = people.observation[person]
+    assert observation.keypoints is not None
+    joints = joint_set(observation.layout)
+    seen = observation.keypoints[0, :, 2] > 0
+    extent = observation.extent()[:, 0]
+    error = float(reprojection_error(people.places[person : person + 1], observation.keypoints, extent))
+    vertices = people.surface.vertices[person]
+    at_rest = people.body.template + people.body.shape_directions @ people.fit.pose.shape[person]
+    trusted = _trusted(people, person)
+    return {
+        "reprojection_error": round(error, 5),
+        "reprojection_error_px": round(error * float(extent), 2),
+        "converged": bool(people.fit.converged[person]),
+        "keypoints_used": int((seen & trusted).sum()),
+        "keypoints_missing": _named(joints, ~seen),
+        "keypoints_not_believed": _named(joints, seen & ~trusted),
+        "not_seen_so_guessed_by_the_prior": _named(joints, ~(seen & trusted)),
+        "height_m": round(float(at_rest[:, 1].max() - at_rest[:, 1].min()), 3),
+        "distance_m": round(float(vertices.mean(0).norm()), 3),
+        "focal_px": round(float(people.camera.focal[person, 0]), 1),
+        "focal_known": people.focal_known,
+        "loss_nats": round(float(people.fit.loss[person]), 3),
+        "start": int(people.fit.start[person]),
+        "seed": people.fit.seed,
+        "steps": len(people.fit.losses),
+        "licences": list(people.fit.licences),
+    }
+
+
+def _trusted(people: FittedPeople, person: int) -> Bool[Tensor, " P"]:
+    """The keypoints that the fit takes for right rather than for outliers."""
+    observation, noise = people.observation, people.model.noise
+    assert observation.keypoints is not None
+    assert isinstance(noise, NormalOrAnywhere)
+    density = noise.density(people.places, people.fit.sites()["noise"], observation)
+    return density.responsibility(observation.keypoints[..., :2])[person] > 0.5
+
+
+def _named(joints: JointSet, chosen: Bool[Tensor, " P"]) -> list[str]:
+    return [name for name, one in zip(joints.names, chosen.tolist(), strict=True) if one]
+
+
+def sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.Image:
+    """The overlay of one person: what was given, the body over the picture, the body from the side."""
+    camera, points = people.camera[person], people.surface.vertices[person]
+    assert people.observation.keypoints is not None
+    return overlay(
+        photograph,
+        points.cpu(),
+        camera.project(points[None])[0].cpu(),
+        people.surface.faces.cpu(),
+        people.observation.keypoints[person].cpu(),
+        people.places[person].cpu(),
+        joint_set(people.observation.layout),
+        camera.project(from_the_side(points)[None])[0].cpu(),
+    )
+
+
+def mesh(people: FittedPeople, person: int, kind: str) -> trimesh.Scene | trimesh.Trimesh:
+    """The body in the camera's frame; in a scene (GLB) in OpenGL's axes, with the camera that took the picture."""
+    if kind not in MESHES:
+        raise BadInput(f"--mesh: expected some of {', '.join(MESHES)}, found {kind!r}.")
+    vertices = people.surface.vertices[person].cpu().double().numpy()
+    faces = people.surface.faces.cpu().numpy()
+    to_opengl = np.array([1.0, -1.0, -1.0])  # y up, looking along -z, as viewers do
+    solid = trimesh.Trimesh(vertices * to_opengl, faces, process=False)
+    if kind != "glb":
+        return solid
+    solid.visual = trimesh.visual.TextureVisuals(
+        material=trimesh.visual.material.PBRMaterial(
+            name="body", baseColorFactor=[120, 170, 225, 255], metallicFactor=0.0, roughnessFactor=0.8
+        )
+    )
+    one = people.camera[person]
+    height, width = one.size
+    focal = one.focal[0].tolist()
+    camera = trimesh.scene.Camera(name="photograph", resolution=(width, height), focal=focal)
+    return trimesh.Scene(solid, camera=camera, camera_transform=np.eye(4))
