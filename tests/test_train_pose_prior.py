@@ -138,6 +138,8 @@ def test_nothing_to_learn_from_is_said(data: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="found none"):
         train_pose_prior(tmp_path / "empty", tmp_path / "prior.safetensors", TINY, progress=False)
+    with pytest.raises(BadInput, match="batch: expected at least 2"):
+        PosePriorTraining(batch=1)
 
 
 def test_takes_are_balanced_by_length_and_variety(data: Path) -> None:

@@ -1,13 +1,16 @@
 """Captured poses, made ready to learn from: balanced, mirrored, and split by take."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from probbody.data.capture import read_motions
 from probbody.data.motion import Motion, is_held_out, mirrored
+from probbody.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,18 @@ class PoseSet:
         chosen = self.angles[frames]
         turned = torch.rand(count, 1, 1, generator=generator) < 0.5
         return torch.where(turned, mirrored(chosen), chosen)
+
+
+def taught_and_held_out(
+    data: str | Path | Iterable[str | Path], licence: str = "not stated"
+) -> tuple[PoseSet, PoseSet]:
+    """The poses of motion files to learn from, and those to measure on; without any to learn from, ``BadInput``."""
+    motions = read_motions(data, licence)
+    taught, kept = pose_set(motions, held_out=False), pose_set(motions, held_out=True)
+    if len(taught) == 0:
+        where = data if isinstance(data, str | Path) else ", ".join(map(str, data))
+        raise BadInput(f"{where}: expected frames to learn from, found none that are valid and not held out.")
+    return taught, kept
 
 
 def pose_set(motions: Sequence[Motion], *, held_out: bool) -> PoseSet:

@@ -8,15 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from probbody.data.capture import read_motions
 from probbody.data.files import written_whole
 from probbody.data.motion import mirrored
-from probbody.errors import BadInput
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.priors.gaussian import GaussianPose
 from probbody.priors.limits import JointLimits
 
-from .pose_data import pose_set
+from .pose_data import taught_and_held_out
 from .pose_mixture import fitted_mixture
 from .skeleton import bone_directions
 
@@ -47,10 +45,7 @@ def fit_pose_densities(
 
     Beside them goes ``pose_prior_split.json``, the takes learnt from and those held out.
     """
-    motions = read_motions(data, licence)
-    taught, kept = pose_set(motions, held_out=False), pose_set(motions, held_out=True)
-    if len(taught) == 0:
-        raise BadInput(f"{data}: expected frames to learn from, found none that are valid and not held out.")
+    taught, kept = taught_and_held_out(data, licence)
     angles = taught.draw(draws, torch.Generator().manual_seed(seed))
     even, floor = torch.full((draws,), 1.0 / draws), variance_floor()
     gaussian = GaussianPose.fitted(angles, floor, even, licence=licence)

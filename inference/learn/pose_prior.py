@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 from tqdm import tqdm
 
-from probbody.data.capture import read_motions
 from probbody.data.files import written_whole
 from probbody.errors import BadInput
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.priors.vae import VaePose
 
-from .pose_data import PoseSet, pose_set
+from .pose_data import PoseSet, taught_and_held_out
 from .skeleton import joint_positions
 
 
@@ -29,16 +28,22 @@ class PosePriorTraining:
     the first fifth of the steps. ``joint_weight`` multiplies the mean distance of the joints, in decimetres.
     """
 
-    steps: int = 20_000
-    batch: int = 256
+    steps: int = 14_000
+    batch: int = 128
     rate: float = 1e-3
     blur: float = 0.03
-    kl_weight: float = 1.0
+    kl_weight: float = 0.3
     joint_weight: float = 1.0
     num_code: int = 32
     hidden: int = 512
     seed: int = 0
     save_every: int = 1_000
+
+    def __post_init__(self) -> None:
+        least = {"steps": 1, "batch": 2, "num_code": 1, "hidden": 1, "save_every": 1}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise BadInput(f"{name}: expected at least {value}, found {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,7 @@ def train_pose_prior(
     end as if it had never stopped. The same seed gives the same weights on the same machine.
     """
     training = training or PosePriorTraining()
-    motions = read_motions(data, licence)
-    taught = pose_set(motions, held_out=False)
-    if len(taught) == 0:
-        raise BadInput(f"{data}: expected frames to learn from, found none that are valid and not held out.")
+    taught, kept = taught_and_held_out(data, licence)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         run = _Run(training, licence)
@@ -83,7 +85,7 @@ def train_pose_prior(
     with written_whole(out) as path:
         run.prior.save(path, {"seed": str(training.seed), "steps": str(training.steps)})
     checkpoint.unlink(missing_ok=True)
-    return PosePriorResult(run.prior, torch.tensor(run.losses), pose_set(motions, held_out=True).clips)
+    return PosePriorResult(run.prior, torch.tensor(run.losses), kept.clips)
 
 
 def pose_loss(prior: VaePose, angles: Float[Tensor, "B 21 3"], training: PosePriorTraining, kl_weight: float) -> Tensor:

@@ -17,11 +17,15 @@ def read_motion(path: str | Path, licence: str = "not stated") -> Motion:
 
 
 def read_motions(paths: str | Path | Iterable[str | Path], licence: str = "not stated") -> tuple[Motion, ...]:
-    """Every motion file among the paths, in the order of their names; a folder stands for the npz files in it."""
+    """Every motion file among the paths; a folder stands for the npz files in it and below, in the order of their names.
+
+    AMASS lays the shape of each subject beside the motions, as ``shape.npz`` or ``..._stagei.npz``; those are passed over.
+    """
     listed = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     files: list[Path] = []
     for path in listed:
-        files += sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        held = sorted(path.rglob("*.npz")) if path.is_dir() else [path]
+        files += [file for file in held if file.stem != "shape" and not file.stem.endswith("_stagei")]
     if not files:
         raise BadInput(f"{', '.join(map(str, listed))}: expected motion files (npz, bvh), found none.")
     return tuple(read_motion(file, licence) for file in files)
