@@ -59,7 +59,7 @@ class MixturePose(PosePrior):
         """The density of the axis-angles, in the chosen form."""
         clouds = MultivariateNormal(self.means, scale_tril=self.scales)
         which = Categorical(probs=self.chances)
-        return MaxMixture(which, clouds) if self.form == "max" else MixtureSameFamily(which, clouds)
+        return MaxMixture(which, clouds) if self.form == "max" else CloudMixture(which, clouds)
 
     def decode(self, code: Float[Tensor, "B Z"]) -> Float[Tensor, "B M 3 3"]:
         """The rotations of axis-angles."""
@@ -83,6 +83,12 @@ class MixturePose(PosePrior):
         return cls(tensors["means"], tensors["scales"], tensors["chances"], form=form, licence=words.get("licence", ""))
 
 
+class CloudMixture(MixtureSameFamily):
+    """A mixture of densities on R^D that says so: torch's own names its support in a way that no guide can read."""
+
+    support = constraints.real_vector
+
+
 class MaxMixture(TorchDistribution):
     """The likeliest of several clouds alone: ``max_k log w_k p_k(x)``.
 
@@ -97,6 +103,11 @@ class MaxMixture(TorchDistribution):
         self.which, self.clouds = which, clouds
         self.mixture = MixtureSameFamily(which, clouds)
         super().__init__(which.batch_shape, clouds.event_shape, validate_args=False)
+
+    @property
+    def mean(self) -> Float[Tensor, "*B D"]:
+        """The mean of the true mixture."""
+        return self.mixture.mean
 
     def log_prob(self, value: Float[Tensor, "*B D"]) -> Float[Tensor, "*B"]:
         """The largest of the clouds' weighted log densities."""
