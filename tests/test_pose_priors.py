@@ -1,5 +1,7 @@
 """Laws that every pose prior keeps, and what is particular to each."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,8 @@ from probbody.priors.shipped import gaussian_prior, held_out_clips, joint_limits
 from probbody.priors.tangent import log_observed, log_volume
 from probbody.priors.vae import VaePose
 
+ASSETS = Path(__file__).parents[1] / "probbody" / "assets"
+LIMITS = ASSETS / "joint_limits.safetensors"
 PRIORS: dict[str, Callable[[], PosePrior]] = {
     "gaussian": gaussian_prior,
     "independent": lambda: GaussianPose.independent(5, 0.3),
@@ -326,3 +330,14 @@ def test_the_independent_gaussian_spreads_as_asked() -> None:
     angles = matrix_to_axis_angle(prior.decode(prior.code().sample((4000,))))
     assert angles.std().item() == pytest.approx(0.2, rel=0.05)
     assert isinstance(prior.density(), MultivariateNormal)
+
+
+def test_the_card_is_of_these_files() -> None:
+    card = json.loads((ASSETS / "pose_prior.json").read_text(encoding="utf-8"))
+    assert sorted(card["files"]) == sorted(path.name for path in [*ASSETS.glob("pose_prior_*.safetensors"), LIMITS])
+    for name, digest in card["files"].items():
+        assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest
+    text = (ASSETS / "pose_prior.md").read_text(encoding="utf-8")
+    assert all(digest in text for digest in card["files"].values())
+    assert card["acknowledgement"] in vae_prior().licence
+    assert card["takes"]["held_out"] == len(held_out_clips())
