@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import pyro
 import pytest
 import torch
 from jaxtyping import TypeCheckError
 from pyro.distributions import MultivariateNormal
+from pyro.infer import SVI, Trace_ELBO
+from pyro.infer.autoguide import AutoNormal
 from torch import Tensor
 
 from probbody.contracts import PosePrior
@@ -341,3 +344,17 @@ def test_the_card_is_of_these_files() -> None:
     assert all(digest in text for digest in card["files"].values())
     assert card["acknowledgement"] in vae_prior().licence
     assert card["takes"]["held_out"] == len(held_out_clips())
+
+
+def test_guides_can_stand_on_the_code(prior: PosePrior) -> None:
+    def model() -> None:
+        with pyro.plate("bodies", 2):
+            code = pyro.sample("pose", prior.code())
+        pyro.factor("upright", -prior.decode(code).diagonal(dim1=-2, dim2=-1).sum())
+
+    pyro.clear_param_store()
+    guide = AutoNormal(model)
+    inference = SVI(model, guide, pyro.optim.Adam({"lr": 0.01}), Trace_ELBO())
+    losses = [inference.step() for _ in range(3)]
+    assert all(map(math.isfinite, losses))
+    assert guide.median()["pose"].shape == (2, prior.num_code)
