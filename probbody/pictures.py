@@ -1,6 +1,7 @@
 """Pictures that a person looks at: a body over a photograph, from the front and from the side."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,18 +20,55 @@ SKIN, SEEN, FITTED = (120, 170, 225), (250, 190, 30), (220, 40, 90)
 
 def read_picture(path: Path | str) -> Image.Image:
     """A photograph in RGB, turned upright as its camera says; what is no picture, or not a whole one, is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of broken notes and of large pictures: no fit depends on them
+        try:
+            with Image.open(path) as opened:
+                opened.load()
+                return _in_rgb(_upright(opened))
+        except FileNotFoundError as error:
+            raise BadInput(f"{path}: expected a picture, found no such file.") from error
+        except UnidentifiedImageError as error:
+            raise BadInput(f"{path}: expected a picture (JPEG, PNG, ...), found something else.") from error
+        except IsADirectoryError as error:
+            raise BadInput(f"{path}: expected a picture, found a folder.") from error
+        except Image.DecompressionBombError as error:
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+            raise BadInput(
+                f"{path}: expected a picture of at most {most} million pixels, found a larger one."
+            ) from error
+        except Exception as error:  # a decoder raises whatever it meets: zlib's errors, struct's, index errors
+            raise BadInput(f"{path}: expected a whole picture, found a damaged one ({error}).") from error
+
+
+def film_focal(picture: Image.Image) -> float | None:
+    """The focal length in millimetres of 35 mm film, where the camera noted it in the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            millimetres = float(picture.getexif().get_ifd(0x8769).get(0xA405) or 0)
+        except Exception:  # broken notes count as none
+            return None
+    return millimetres if 1 <= millimetres <= 5000 else None
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turned as the camera noted; broken notes turn nothing."""
     try:
-        with Image.open(path) as opened:
-            opened.load()
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: expected a picture, found no such file.") from error
-    except UnidentifiedImageError as error:
-        raise BadInput(f"{path}: expected a picture (JPEG, PNG, ...), found something else.") from error
-    except IsADirectoryError as error:
-        raise BadInput(f"{path}: expected a picture, found a folder.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadInput(f"{path}: expected a whole picture, found a damaged one ({error}).") from error
+        return ImageOps.exif_transpose(picture)
+    except Exception:
+        return picture
+
+
+def _in_rgb(picture: Image.Image) -> Image.Image:
+    """In 8 bits a colour; of grey values without a known end (16 bits and more) the brightest becomes white."""
+    if picture.mode.startswith(("I", "F")):
+        _, brightest = picture.getextrema()
+        factor = 255 / max(float(brightest), 1e-6)  # type: ignore[arg-type]
+        picture = picture.convert("F").point(lambda grey: grey * factor).convert("L")
+    if picture.mode == "P" and "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    return picture.convert("RGB")
 
 
 def draw_mesh(
@@ -101,10 +139,10 @@ def overlay(
         points, pixels: the vertices in the camera's frame, and projected.
         seen, fitted: the keypoints given, and where the fit puts them (pixels).
         side: the vertices seen from the side, projected into the same picture (see ``from_the_side``).
-        height: of the sheet in pixels.
+        height: of the sheet in pixels; a picture of more than twice that width is shown lower.
     """
-    scale = height / photograph.height
-    size = (max(round(photograph.width * scale), 1), height)
+    scale = min(height / photograph.height, 2 * height / photograph.width)
+    size = (max(round(photograph.width * scale), 1), max(round(photograph.height * scale), 1))
     photo = photograph.resize(size, Image.Resampling.LANCZOS)
     shrink = pixels.new_tensor([size[0] / photograph.width, size[1] / photograph.height, 1.0])
     radius = max(height / 180, 2.0)

@@ -1,5 +1,6 @@
 """``probbody``: what a person can ask from a shell."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ app.add_typer(train, name="train")
 Body = Annotated[str, typer.Option(help="coarse, fine, or a file of the SMPL family (.npz, .pkl).")]
 Prior = Annotated[str, typer.Option(help="vae, mixture or gaussian.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
-Seed = Annotated[int, typer.Option(help="Of every random draw.")]
+Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Of every random draw.")]
 Focal = Annotated[float | None, typer.Option(min=1.0, help="Focal length in pixels, where it is known.")]
 Starts = Annotated[int, typer.Option(min=1, help="How many orientations to start from.")]
 Steps = Annotated[int, typer.Option(min=2, help="Steps of the optimiser.")]
@@ -54,6 +55,8 @@ def fit(
         raise BadInput(
             f"fit: expected a picture, its keypoints and a place for results, found no {', '.join(missing)}."
         )
+    if focal is not None and not math.isfinite(focal):
+        raise BadInput(f"--focal: expected a length in pixels, found {focal}.")
     settings = Settings(focal=focal, starts=starts, steps=steps, seed=seed)
     run_fit(
         source, keypoints, out, body=body, prior=prior, layout=layout, device=device, settings=settings,
@@ -128,15 +131,24 @@ def main() -> None:
     """Run the command line: a bad input is one sentence and exit code 2, an interruption exit code 130."""
     try:
         code = app(standalone_mode=False)
+        if code == 130:  # typer makes an exit code of an interruption
+            raise KeyboardInterrupt
     except BadInput as error:
         print(f"probbody: {error}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         print("probbody: interrupted; what was finished is kept, and the next run goes on from there.", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        print(f"probbody: {error.filename}: cannot be read or written ({error.strerror}).", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
-        if not hasattr(error, "show"):  # a usage error, of click or of the copy of it inside typer
+        if not hasattr(error, "format_message"):  # a usage error, of click or of the copy of it inside typer
             raise
-        error.show()
+        if "Help" in type(error).__name__:  # nothing was asked, so that the help is the answer
+            error.show()  # type: ignore[attr-defined]
+        else:
+            told = error.format_message()
+            print(f"probbody: {told}{'' if told.endswith(('.', '?')) else '.'}", file=sys.stderr)
         sys.exit(2)
     sys.exit(code or 0)

@@ -1,7 +1,10 @@
 """What a fitted picture leaves behind: numbers for programs and for people, an overlay, a mesh."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,22 +28,62 @@ MESHES = ("glb", "obj", "ply")
 LAYOUTS = ("coco17", "openpose25")
 
 
+CARD = "people.json"
+"""The file that says whose results a folder holds; it is there when they are whole."""
+
+
 def write_people(
-    folder: Path, photograph: Image.Image, people: FittedPeople, meshes: tuple[str, ...] = ("glb",)
+    folder: Path,
+    photograph: Image.Image,
+    people: FittedPeople,
+    meshes: tuple[str, ...] = ("glb",),
+    *,
+    picture: str = "",
+    passed_over: Mapping[str, int] = MappingProxyType({}),
 ) -> list[dict[str, object]]:
-    """Write ``person_0``, ``person_1``, ... into ``folder``, all of them or nothing; returns their ``fit.json``."""
+    """Write ``person_0``, ``person_1``, ... into ``folder``, all of them or nothing; returns their ``fit.json``.
+
+    ``people.json`` beside them says from which picture, what the keypoint file calls them, and who was passed over
+    because too few of their keypoints were seen (``passed_over``: name, number of keypoints).
+    """
     reports = []
     with folder_written_whole(folder) as temporary:
         for person in range(len(people.fit)):
             inside = temporary / f"person_{person}"
             inside.mkdir()
             reports.append(report(people, person))
-            np.savez_compressed(inside / "fit.npz", allow_pickle=False, **arrays(people, person))
-            (inside / "fit.json").write_text(json.dumps(reports[-1], indent=2) + "\n", encoding="utf-8")
+            np.savez_compressed(inside / "fit.npz", **arrays(people, person))  # type: ignore[arg-type]
+            _write_json(inside / "fit.json", reports[-1])
             sheet(photograph, people, person).save(inside / "overlay.png")
-            for kind in meshes:
-                mesh(people, person, kind).export(inside / f"body.{kind}")
+            for kind in dict.fromkeys(meshes):
+                write_mesh(inside / f"body.{kind}", people, person)
+        card = {
+            "picture": picture,
+            "people": {f"person_{person}": name for person, name in enumerate(people.names)},
+            "passed_over": [{"person": name, "keypoints": count} for name, count in passed_over.items()],
+        }
+        _write_json(temporary / CARD, card)
     return reports
+
+
+def finished(folder: Path, picture: str) -> bool:
+    """Whether the results of that picture stand in ``folder``; anything else that stands there is refused, not replaced."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        if folder.is_file():
+            raise BadInput(f"{folder}: expected a folder of results, or nothing yet, found a file.")
+        return False
+    try:
+        told = json.loads((folder / CARD).read_text(encoding="utf-8"))["picture"]
+    except (OSError, ValueError, KeyError, TypeError):
+        told = None
+    if told != picture:
+        found = "something else" if told is None else f"those of {told}"
+        raise BadInput(f"{folder}: expected results of {picture}, or nothing yet, found {found}; choose another --out.")
+    return True
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def arrays(people: FittedPeople, person: int) -> dict[str, np.ndarray]:
@@ -87,6 +130,7 @@ def report(people: FittedPeople, person: int) -> dict[str, object]:
     at_rest = people.body.template + people.body.shape_directions @ people.fit.pose.shape[person]
     trusted = _trusted(people, person)
     return {
+        "person": people.names[person],
         "reprojection_error": round(error, 5),
         "reprojection_error_px": round(error * float(extent), 2),
         "converged": bool(people.fit.converged[person]),
@@ -135,23 +179,28 @@ def sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.I
     )
 
 
-def mesh(people: FittedPeople, person: int, kind: str) -> trimesh.Scene | trimesh.Trimesh:
-    """The body in the camera's frame; in a scene (GLB) in OpenGL's axes, with the camera that took the picture."""
-    if kind not in MESHES:
-        raise BadInput(f"--mesh: expected some of {', '.join(MESHES)}, found {kind!r}.")
-    vertices = people.surface.vertices[person].cpu().double().numpy()
-    faces = people.surface.faces.cpu().numpy()
-    to_opengl = np.array([1.0, -1.0, -1.0])  # y up, looking along -z, as viewers do
-    solid = trimesh.Trimesh(vertices * to_opengl, faces, process=False)
-    if kind != "glb":
-        return solid
+def write_mesh(path: Path, people: FittedPeople, person: int) -> None:
+    """The body in OpenGL's axes (y up, looking along -z, as viewers do), metres, the photograph's camera at the origin.
+
+    The ending says which format: ``glb``, which holds that camera too, ``obj`` or ``ply``.
+    """
+    vertices = people.surface.vertices[person].cpu().double().numpy() * [1.0, -1.0, -1.0]
+    solid = trimesh.Trimesh(vertices, people.surface.faces.cpu().numpy(), process=False)
+    if path.suffix != ".glb":
+        solid.export(path)
+        return
     solid.visual = trimesh.visual.TextureVisuals(
         material=trimesh.visual.material.PBRMaterial(
             name="body", baseColorFactor=[120, 170, 225, 255], metallicFactor=0.0, roughnessFactor=0.8
         )
     )
-    one = people.camera[person]
-    height, width = one.size
-    focal = one.focal[0].tolist()
+    height, width = people.camera.size
+    focal = people.camera.focal[person].tolist()
     camera = trimesh.scene.Camera(name="photograph", resolution=(width, height), focal=focal)
-    return trimesh.Scene(solid, camera=camera, camera_transform=np.eye(4))
+
+    def shaped_as_the_picture(tree: dict[str, Any]) -> None:
+        # glTF's ratio is that of the sides; trimesh writes that of the angles
+        tree["cameras"][0]["perspective"]["aspectRatio"] = width / height
+
+    scene = trimesh.Scene(solid, camera=camera, camera_transform=np.eye(4))
+    scene.export(path, tree_postprocessor=shaped_as_the_picture)

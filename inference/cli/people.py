@@ -1,19 +1,22 @@
 """The people of one picture, fitted together."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from PIL import Image
-from probbody.data.keypoints import People
 from torch import Tensor
 
 from probbody.bodies.skinned import SkinnedBody
 from probbody.contracts import PosePrior
+from probbody.data.keypoints import People
+from probbody.errors import BadInput
 from probbody.geometry.cameras import PinholeCamera
 from probbody.models import KeypointBody
 from probbody.observation import Observation
+from probbody.pictures import film_focal
 from probbody.quantities import Surface
 
 from ..maximum import fit_map
@@ -23,6 +26,8 @@ from ..start import TURNS, keypoint_starts
 
 FOCAL_SPREAD = 0.25
 """How unsure an unknown focal length is: standard deviation of its logarithm around the picture's diagonal."""
+FEWEST, CONFIDENT = 4, 0.2
+"""How many keypoints, of what confidence, a person must have: fewer leave the place and the size of a body to the prior."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,34 @@ class FittedPeople:
     model: KeypointBody
     body: SkinnedBody
     focal_known: bool
+    names: tuple[str, ...]
+    """What the keypoint file calls each of them."""
+
+
+def enough_seen(people: People, source: str) -> tuple[People, dict[str, int]]:
+    """Those with at least ``FEWEST`` keypoints of confidence ``CONFIDENT``, and how many the others have, by name.
+
+    Raises ``BadInput``, which begins with ``source``, where nobody has so many.
+    """
+    counts = (people.keypoints[..., 2] >= CONFIDENT).sum(-1).tolist()
+    kept = [person for person, count in enumerate(counts) if count >= FEWEST]
+    if not kept:
+        raise BadInput(
+            f"{source}: expected a person with at least {FEWEST} keypoints of confidence {CONFIDENT:g} or more, "
+            f"found at most {max(counts)}."
+        )
+    return people[kept], {people.names[i]: count for i, count in enumerate(counts) if count < FEWEST}
 
 
 def fit_people(
-    photograph: Image.Image, people: People, body: SkinnedBody, prior: PosePrior, settings: Settings
+    photograph: Image.Image,
+    people: People,
+    body: SkinnedBody,
+    prior: PosePrior,
+    settings: Settings,
+    progress: Callable[[int, int], None] | None = None,
 ) -> FittedPeople:
-    """Fit everybody in a picture to their keypoints, in one batch."""
+    """Fit everybody in a picture to their keypoints, in one batch; ``progress`` gets the steps done and those in all."""
     focal, known = _focal(photograph, settings)
     like = body.weights
     count = len(people.keypoints)
@@ -62,21 +89,21 @@ def fit_people(
     observation = Observation(camera, people.keypoints.to(like), people.layout)
     model = KeypointBody(body, prior, people.layout, focal_spread=0.0 if known else FOCAL_SPREAD)
     start = keypoint_starts(body, prior, observation, turns=_turns(settings.starts))
-    fit = fit_map(model, observation, stages=keypoint_stages(settings.steps), start=start, seed=settings.seed)
+    stages = keypoint_stages(settings.steps)
+    fit = fit_map(model, observation, stages=stages, start=start, seed=settings.seed, progress=progress)
+    fit = replace(fit, pose=fit.pose.detach())
     if "focal" in fit.draws:
         camera = camera.zoomed(fit.sites()["focal"])
     with torch.no_grad():
         surface = body(fit.pose)
         places = camera.project(body.keypoints(surface, people.layout))[..., :2]
-    return FittedPeople(fit, surface, camera, observation, places, model, body, known)
+    return FittedPeople(fit, surface, camera, observation, places, model, body, known, people.names)
 
 
 def _turns(starts: int) -> tuple[float, ...]:
-    """The usual turns first, then ever finer ones between them."""
-    found = list(TURNS[:starts])
-    while len(found) < starts:
-        found.append(math.pi * 0.25 * (2 * (len(found) - len(TURNS)) + 1))
-    return tuple(found)
+    """The usual turns first, then ever finer ones between them: van der Corput's sequence, which those begin."""
+    finer = [int(f"{n:b}"[::-1], 2) / (1 << n.bit_length()) for n in range(len(TURNS), starts)]
+    return (*TURNS[:starts], *(math.tau * share for share in finer))
 
 
 def _focal(photograph: Image.Image, settings: Settings) -> tuple[float, bool]:
@@ -84,7 +111,6 @@ def _focal(photograph: Image.Image, settings: Settings) -> tuple[float, bool]:
     diagonal = math.hypot(photograph.width, photograph.height)
     if settings.focal is not None:
         return settings.focal, True
-    millimetres = photograph.getexif().get_ifd(0x8769).get(0xA405)  # EXIF: focal length in 35 mm film
-    if millimetres:
-        return float(millimetres) / math.hypot(36, 24) * diagonal, True
+    if (millimetres := film_focal(photograph)) is not None:
+        return millimetres / math.hypot(36, 24) * diagonal, True
     return diagonal, False
