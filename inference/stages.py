@@ -24,16 +24,19 @@ class Stage:
 
 
 def keypoint_stages(steps: int = 240, optimiser: Optimiser | None = None) -> tuple[Stage, ...]:
-    """SMPLify's order: where the body is and how it is turned; then all of it, roughly; then exactly.
+    """SMPLify's order: first where the body is and how it is turned, then all of it.
 
-    The site ``noise`` starts wide, so that no keypoint is out of reach, and is let follow the residuals: its prior, which
-    would narrow it at once, counts for nothing in the first stage and for a tenth in the second. Adam is the default;
-    ``place`` moves slower in it: its first two numbers are tangents of angles, of which a picture spans few.
+    The site ``noise`` starts wide, so that no keypoint is out of reach. In the first stage it follows the residuals alone,
+    for its prior would narrow it before the body has come near. In the second Adam lets it narrow at a steady rate, so that
+    the limbs can follow; ``place`` moves slower than the rest, because its first two numbers are tangents of angles, of
+    which a picture spans few. An ``optimiser`` of one's own (``LBFGS()``) goes three stages: it would narrow the noise at
+    once, so in the middle one the prior of the noise counts for a tenth.
     """
-    by = optimiser or Adam(0.05, {"place": 0.01, "orientation": 0.03})
-    first, second = max(steps // 5, 1), max(2 * steps // 5, 1)
-    return (
-        Stage(first, ("orientation", "place", "noise"), by, {"noise": 0.0}),
-        Stage(second, None, by, {"noise": 0.1}),
-        Stage(max(steps - first - second, 1), None, by),
-    )
+    first, moving = max(steps // 5, 1), ("orientation", "place", "noise")
+    if optimiser is not None:
+        second = max(2 * steps // 5, 1)
+        third = Stage(max(steps - first - second, 1), None, optimiser)
+        return Stage(first, moving, optimiser, {"noise": 0.0}), Stage(second, None, optimiser, {"noise": 0.1}), third
+    near = Adam(0.05, {"place": 0.01, "orientation": 0.03})
+    whole = Adam(0.1, {"place": 0.01, "noise": 0.05})
+    return Stage(first, moving, near, {"noise": 0.0}), Stage(max(steps - first, 1), None, whole)

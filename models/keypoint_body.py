@@ -47,7 +47,7 @@ class NormalOrAnywhere(KeypointNoise):
     """
 
     def __init__(
-        self, typical: float = 0.01, spread: float = 0.15, outliers: float = 0.05, window: float = 2.0
+        self, typical: float = 0.012, spread: float = 0.1, outliers: float = 0.05, window: float = 2.0
     ) -> None:
         self.typical, self.spread, self.outliers, self.window = typical, spread, outliers, window
 

@@ -1,0 +1,1 @@
+"""Fit articulated bodies to images when parts of them are hidden, and say honestly what was not seen."""

@@ -1,0 +1,21 @@
+"""What the README shows runs as it stands."""
+
+import re
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_its_python_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert bool(names["fit"].converged.all())
+
+
+def test_what_it_names_exists() -> None:
+    root = Path(__file__).parents[1]
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert link.startswith("http") or (root / link).exists(), link
