@@ -133,9 +133,8 @@ def _fitted(
     photograph = read_picture(image)
     people, passed_over = enough_seen(read_people(image, keypoints, layout), str(image))
     for name, count in passed_over.items():
-        tqdm.write(
-            f"{image}: person {name} passed over, {count} keypoints of confidence {CONFIDENT:g} or more, not {FEWEST}"
-        )
+        few = f"keypoints of confidence {CONFIDENT:g} or more: {count}, expected {FEWEST}"
+        tqdm.write(f"{image}: person {name} passed over ({few})")
     check_inside(people, (photograph.height, photograph.width), str(image))
     try:
         fitted = fit_people(photograph, people, parts.body, parts.prior, parts.settings, progress)
