@@ -14,7 +14,8 @@ from probbody.errors import BadInput
 from .parts import BODIES, PRIORS, body_named, prior_named
 
 LIBRARIES = (
-    "torch", "pyro-ppl", "numpy", "scipy", "jaxtyping", "safetensors", "pillow", "matplotlib", "trimesh", "tqdm", "typer",
+    "torch", "pyro-ppl", "numpy", "scipy", "jaxtyping", "kornia", "safetensors", "pillow", "matplotlib", "trimesh", "tqdm",
+    "typer",
 )  # fmt: skip
 
 Finding = tuple[bool, str, str]

@@ -9,13 +9,12 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
+from kornia.geometry import conversions
 from torch import Tensor
 
-# Not kornia's: of its conversions (0.9.0, held to the same tests) the one from matrices to quaternions changes sign where two
-# entries tie, which makes its gradient wrong there; the others pass, at half the speed and for 0.7 s more of import.
+# Exponential, logarithm and quaternions to matrices are kornia's, which pass the tests here. Its map from matrices to
+# quaternions (0.9.0) changes sign where two entries tie, which makes its gradient wrong there: that one is ours.
 SixLayout = Literal["interleaved", "consecutive"]
-
-_SMALL = 1e-4  # squared radians: below, three terms of a Taylor series are exact in float64
 
 
 def skew(vectors: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
@@ -30,32 +29,17 @@ def unskew(matrices: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3"]:
 
 def axis_angle_to_matrix(axis_angle: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
     """The exponential map: rotation about the vector by its length, in radians (Rodrigues' formula)."""
-    square = axis_angle.square().sum(-1)
-    small = square < _SMALL
-    angle = torch.where(small, 1.0, square).sqrt()  # never the root of 0, whose gradient is infinite
-    first = torch.where(small, 1 - square / 6 * (1 - square / 20), angle.sin() / angle)
-    half = (angle / 2).sin() / angle
-    second = torch.where(small, 0.5 - square / 24 * (1 - square / 30), 2 * half * half)
-    return _turn(axis_angle, first, second, square)
+    return conversions.axis_angle_to_rotation_matrix(axis_angle)
 
 
 def matrix_to_axis_angle(rotation: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3"]:
     """The logarithm: the axis times the angle in [0, pi] radians; at pi one of the two equal answers."""
-    quaternion = matrix_to_quaternion(rotation)
-    w, v = quaternion[..., :1], quaternion[..., 1:]
-    square = v.square().sum(-1, keepdim=True)
-    small = square < _SMALL
-    length = torch.where(small, 1.0, square).sqrt()
-    ratio = square / torch.where(small, w * w, 1.0)
-    near = 2 / torch.where(small, w, 1.0) * (1 - ratio / 3 * (1 - ratio * 3 / 5))
-    return v * torch.where(small, near, 2 * torch.atan2(length, w) / length)
+    return conversions.rotation_matrix_to_axis_angle(rotation)
 
 
 def quaternion_to_matrix(quaternion: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 3 3"]:
     """The rotation of a quaternion (w, x, y, z) of any length but 0; q and -q are the same rotation."""
-    w, v = quaternion[..., 0], quaternion[..., 1:]
-    double = 2 / quaternion.square().sum(-1)
-    return _turn(v, double * w, double, v.square().sum(-1))
+    return conversions.quaternion_to_rotation_matrix(quaternion)
 
 
 def matrix_to_quaternion(rotation: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 4"]:
@@ -161,13 +145,6 @@ def _cross(dtype: torch.dtype, device: torch.device) -> Tensor:
         rows[[0, 1, 2], [7, 2, 3]] = 1.0
         rows[[0, 1, 2], [5, 6, 1]] = -1.0
         return rows.to(device)
-
-
-def _turn(v: Tensor, first: Tensor, second: Tensor, square: Tensor) -> Tensor:
-    """I + first [v] + second [v]^2, where [v]^2 = v v' - |v|^2 I."""
-    scaled = second.unsqueeze(-1) * v
-    still = torch.eye(3, dtype=v.dtype, device=v.device) * (1 - second * square)[..., None, None]
-    return torch.addcmul(skew(first.unsqueeze(-1) * v) + still, scaled.unsqueeze(-1), v.unsqueeze(-2))
 
 
 def _interleaved(layout: str) -> bool:
