@@ -153,8 +153,8 @@ def _chosen(model: Model, observation: Observation, descent: _Descent, count: in
         start = by_start.argmin(0)
         picked = start * bodies + torch.arange(bodies, device=start.device)
         found = descent.guide(descent.observation)
-        sites = {name: value[picked] if len(loss) > 1 else value for name, value in found.items()}
-        pose = poutine.condition(model, data=sites)(observation)
+        sites = {n: (value[picked] if len(loss) > 1 else value).detach() for n, value in found.items()}
+        pose = poutine.condition(model, data=sites)(observation).detach()
     losses = torch.stack(descent.losses)[:, picked]
     late = losses[len(losses) - max(len(losses) // 5, 1) - 1 :]
     return Fit(

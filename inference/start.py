@@ -23,6 +23,7 @@ def keypoint_starts(
     observation: Observation,
     turns: tuple[float, ...] = TURNS,
     noise: float = 0.3,
+    joints: JointSet | None = None,
 ) -> dict[str, Float[Tensor, "starts B *_"]]:
     """Starts for bodies of which only keypoints are known: the prior's middle pose, upright along the torso, turned.
 
@@ -34,6 +35,7 @@ def keypoint_starts(
         body, prior: those of the model.
         observation: with keypoints.
         turns: angles about the body's vertical axis (radians), one start each; 0 faces the camera.
+        joints: the joint set of the keypoints, where the observation's layout is none that ``joint_set`` knows.
         noise: where the site ``noise`` starts, as a share of the person's box.
 
     Returns: values of the sites ``shape``, ``pose``, ``orientation``, ``place`` and ``noise``.
@@ -44,7 +46,7 @@ def keypoint_starts(
     code = prior.code().mean.expand(len(observation), -1)
     shape = like.new_zeros(len(observation), body.num_shape)
     points, root = _standing(body, prior, code, shape, observation.layout)
-    joints = joint_set(observation.layout)
+    joints = joints or joint_set(observation.layout)
     in_rig = observation.camera.views > 1
     upright, middle = (
         _triangulated(points, joints, observation) if in_rig else (_along_torso(joints, observation), None)

@@ -145,7 +145,7 @@ def report(people: FittedPeople, person: int) -> dict[str, object]:
         "loss_nats": round(float(people.fit.loss[person]), 3),
         "start": int(people.fit.start[person]),
         "seed": people.fit.seed,
-        "steps": len(people.fit.losses),
+        "steps": people.steps,
         "licences": list(people.fit.licences),
     }
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -53,6 +53,7 @@ class FittedPeople:
     model: KeypointBody
     body: SkinnedBody
     focal_known: bool
+    steps: int
     names: tuple[str, ...]
     """What the keypoint file calls each of them."""
 
@@ -91,13 +92,12 @@ def fit_people(
     start = keypoint_starts(body, prior, observation, turns=_turns(settings.starts))
     stages = keypoint_stages(settings.steps)
     fit = fit_map(model, observation, stages=stages, start=start, seed=settings.seed, progress=progress)
-    fit = replace(fit, pose=fit.pose.detach())
     if "focal" in fit.draws:
         camera = camera.zoomed(fit.sites()["focal"])
     with torch.no_grad():
         surface = body(fit.pose)
         places = camera.project(body.keypoints(surface, people.layout))[..., :2]
-    return FittedPeople(fit, surface, camera, observation, places, model, body, known, people.names)
+    return FittedPeople(fit, surface, camera, observation, places, model, body, known, settings.steps, people.names)
 
 
 def _turns(starts: int) -> tuple[float, ...]:
