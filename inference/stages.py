@@ -26,17 +26,20 @@ class Stage:
 def keypoint_stages(steps: int = 240, optimiser: Optimiser | None = None) -> tuple[Stage, ...]:
     """SMPLify's order: first where the body is and how it is turned, then all of it.
 
-    The site ``noise`` starts wide, so that no keypoint is out of reach. In the first stage it follows the residuals alone,
-    for its prior would narrow it before the body has come near. In the second Adam lets it narrow at a steady rate, so that
-    the limbs can follow; ``place`` moves slower than the rest, because its first two numbers are tangents of angles, of
-    which a picture spans few. An ``optimiser`` of one's own (``LBFGS()``) goes three stages: it would narrow the noise at
-    once, so in the middle one the prior of the noise counts for a tenth.
+        The site ``noise`` starts wide, so that no keypoint is out of reach. In the first stage it follows the residuals alone,
+        for its prior would narrow it before the body has come near. In the second Adam lets it narrow at a steady rate, so that
+        the limbs can follow; ``place`` moves slower than the rest, because its first two numbers are tangents of angles, of
+    which a picture spans few.
+
+    An ``optimiser`` of one's own (``LBFGS()``) would narrow the noise at once. So the limbs move first while the noise
+    stays as wide as the first stage left it, and then its prior counts for a tenth before it counts in full.
     """
-    first, moving = max(steps // 5, 1), ("orientation", "place", "noise")
+    camera = ("orientation", "place", "noise")
     if optimiser is not None:
-        second = max(2 * steps // 5, 1)
-        third = Stage(max(steps - first - second, 1), None, optimiser)
-        return Stage(first, moving, optimiser, {"noise": 0.0}), Stage(second, None, optimiser, {"noise": 0.1}), third
+        limbs = ("orientation", "place", "pose", "shape", "focal")
+        plan = ((0.15, camera, {"noise": 0.0}), (0.25, limbs, {}), (0.2, None, {"noise": 0.1}), (0.4, None, {}))
+        return tuple(Stage(max(round(share * steps), 1), free, optimiser, weights) for share, free, weights in plan)
+    first = max(steps // 5, 1)
     near = Adam(0.05, {"place": 0.01, "orientation": 0.03})
     whole = Adam(0.1, {"place": 0.01, "noise": 0.05})
-    return Stage(first, moving, near, {"noise": 0.0}), Stage(max(steps - first, 1), None, whole)
+    return Stage(first, camera, near, {"noise": 0.0}), Stage(max(steps - first, 1), None, whole)
