@@ -9,5 +9,6 @@ from .optimisers import Optimiser as Optimiser
 from .result import Fit as Fit
 from .stages import Stage as Stage
 from .stages import keypoint_stages as keypoint_stages
+from .start import alternatives as alternatives
 from .start import keypoint_starts as keypoint_starts
 from .start import triangulate as triangulate

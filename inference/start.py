@@ -9,7 +9,7 @@ from torch import Tensor
 from probbody.bodies.joints import JointSet, joint_set
 from probbody.contracts import ArticulatedBody, PosePrior
 from probbody.geometry.procrustes import similarity
-from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
+from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion, quaternion_to_matrix
 from probbody.observation import Observation
 from probbody.quantities import Pose
 
@@ -66,6 +66,39 @@ def keypoint_starts(
         for name, value in zip(starts, values, strict=True):
             starts[name].append(value)
     return {name: torch.stack(values) for name, values in starts.items()}
+
+
+def alternatives(
+    sites: dict[str, Float[Tensor, "B *_"]], body: ArticulatedBody, prior: PosePrior
+) -> dict[str, Float[Tensor, "4 B *_"]]:
+    """A pose that one has, and what it is most easily mistaken for, as starts of one batch.
+
+    As it is; turned by 180 degrees about the body's vertical; its limbs mirrored; both. The last looks the same from far
+    away but for left and right: it is the pose reflected in depth.
+
+    Args:
+        sites: one value a body, as ``Fit.sites()`` gives them, with ``pose`` and ``orientation`` among them.
+        body, prior: those of the model.
+    """
+    code, orientation = sites["pose"], sites["orientation"]
+    other = prior.encode(mirrored_limbs(prior.decode(code), body.joint_names))
+    upright = quaternion_to_matrix(orientation)
+    about = axis_angle_to_matrix(orientation.new_tensor([0.0, math.pi, 0.0]))
+    turned = matrix_to_quaternion(upright @ about)
+    found = {name: torch.stack([value] * 4) for name, value in sites.items()}
+    found["pose"] = torch.stack([code, code, other, other])
+    found["orientation"] = torch.stack([orientation, turned, orientation, turned])
+    return found
+
+
+def mirrored_limbs(rotations: Float[Tensor, "B M 3 3"], names: tuple[str, ...]) -> Float[Tensor, "B M 3 3"]:
+    """The joints after the root with left and right exchanged; ``names`` are the body's, the root first."""
+    limbs = names[1 : 1 + rotations.shape[1]]
+    other_side = {"left": "right", "right": "left"}
+    swapped = ["_".join(other_side.get(word, word) for word in name.split("_")) for name in limbs]
+    across = torch.diag(rotations.new_tensor([-1.0, 1.0, 1.0]))
+    order = [limbs.index(name) if name in limbs else place for place, name in enumerate(swapped)]
+    return across @ rotations[:, order] @ across
 
 
 def _standing(

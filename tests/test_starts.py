@@ -12,10 +12,11 @@ from probbody.bodies.open_body import open_body
 from probbody.bodies.skinned import SkinnedBody
 from probbody.contracts import PosePrior
 from probbody.geometry.cameras import CameraRig, PinholeCamera
-from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle, quaternion_to_matrix
-from probbody.inference import keypoint_starts, triangulate
+from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_quaternion, quaternion_to_matrix
+from probbody.inference import alternatives, keypoint_starts, triangulate
+from probbody.inference.start import mirrored_limbs
 from probbody.observation import Observation
-from probbody.priors import gaussian_prior, vae_prior
+from probbody.priors import GaussianPose, gaussian_prior, vae_prior
 from probbody.quantities import Pose
 
 SIZE, FOCAL = (600, 800), 800.0
@@ -219,3 +220,30 @@ def test_a_rig_tells_where_the_body_stands_and_how_it_is_turned(body: SkinnedBod
     assert angle.median() < math.radians(20)
     assert angle.max() < math.radians(40)  # the torso bends, the start's does not
     assert ((cameras.place(starts["place"][0]) - pose.translation).norm(dim=-1) < 0.35).all()
+
+
+def test_alternatives_are_what_a_pose_is_mistaken_for() -> None:
+    body, prior = open_body(), GaussianPose.independent(21, 0.3)
+    torch.manual_seed(1)
+    facing = matrix_to_quaternion(axis_angle_to_matrix(torch.tensor([[math.pi, 0.0, 0.0], [2.9, 0.3, 0.2]])))
+    sites = {"pose": prior.code().sample((2,)), "orientation": facing, "shape": torch.zeros(2, body.num_shape)}
+    starts = alternatives(sites, body, prior)
+    torch.testing.assert_close(starts["pose"][0], sites["pose"])
+    torch.testing.assert_close(starts["shape"], torch.zeros(4, 2, body.num_shape))
+    mirror = torch.tensor(joint_set("smpl24").mirror)
+    joints = []
+    for number in (0, 3):  # as it is, and turned with its limbs mirrored
+        limbs = prior.decode(starts["pose"][number])
+        still = torch.eye(3).expand(2, 2, 3, 3)
+        root = quaternion_to_matrix(starts["orientation"][number])[:, None]
+        surface = body(Pose(torch.cat([root, limbs, still], 1), sites["shape"], torch.zeros(2, 3)))
+        joints.append(body.keypoints(surface, "smpl24"))
+    # the first faces along the axis, so that the other is its reflection in depth, left and right exchanged
+    reflected = joints[1][0, mirror] * torch.tensor([1.0, 1.0, -1.0])
+    torch.testing.assert_close(reflected, joints[0][0], rtol=0, atol=2e-3)
+
+
+def test_mirroring_limbs_twice_changes_nothing() -> None:
+    names = open_body().joint_names
+    limbs = axis_angle_to_matrix(torch.randn(3, 21, 3))
+    torch.testing.assert_close(mirrored_limbs(mirrored_limbs(limbs, names), names), limbs)
