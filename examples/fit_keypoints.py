@@ -9,7 +9,7 @@ from probbody.bodies.open_body import open_body
 from probbody.contracts import ArticulatedBody, PosePrior
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.rotations import axis_angle_to_matrix
-from probbody.inference import fit_map, keypoint_stages, keypoint_starts
+from probbody.inference import fit_keypoints
 from probbody.metrics import pa_mpjpe
 from probbody.models import KeypointBody
 from probbody.observation import Observation
@@ -43,8 +43,7 @@ def main() -> None:
 
     model = KeypointBody(body, prior, "coco17")
     observation = Observation(camera, keypoints, "coco17")
-    start = keypoint_starts(body, prior, observation)
-    fit = fit_map(model, observation, stages=keypoint_stages(60 if quick else 240), start=start)
+    fit = fit_keypoints(model, body, prior, observation, steps=80 if quick else 320)
 
     error = pa_mpjpe(body(fit.pose).joints, body(truth).joints)
     print(f"joints: {error.mean():.0f} mm from the truth after a similarity, {error.max():.0f} mm for the worst person")

@@ -1,6 +1,7 @@
 """Questions asked of any model with a log density."""
 
 from .density import BodyELBO as BodyELBO
+from .keypoints import fit_keypoints as fit_keypoints
 from .maximum import NonFiniteError as NonFiniteError
 from .maximum import fit_map as fit_map
 from .optimisers import LBFGS as LBFGS

@@ -37,6 +37,7 @@ def keypoint_stages(steps: int = 240, optimiser: Optimiser | None = None) -> tup
     camera = ("orientation", "place", "noise")
     if optimiser is not None:
         limbs = ("orientation", "place", "pose", "shape", "focal")
+        plan: tuple[tuple[float, tuple[str, ...] | None, dict[str, float]], ...]
         plan = ((0.15, camera, {"noise": 0.0}), (0.25, limbs, {}), (0.2, None, {"noise": 0.1}), (0.4, None, {}))
         return tuple(Stage(max(round(share * steps), 1), free, optimiser, weights) for share, free, weights in plan)
     first = max(steps // 5, 1)

@@ -16,7 +16,16 @@ from probbody.bodies.skinned import SkinnedBody
 from probbody.bodies.tubes import tubes
 from probbody.geometry.cameras import CameraRig, PinholeCamera
 from probbody.geometry.rotations import matrix_to_quaternion
-from probbody.inference import LBFGS, Fit, NonFiniteError, Stage, fit_map, keypoint_stages, keypoint_starts
+from probbody.inference import (
+    LBFGS,
+    Fit,
+    NonFiniteError,
+    Stage,
+    fit_keypoints,
+    fit_map,
+    keypoint_stages,
+    keypoint_starts,
+)
 from probbody.metrics import pa_mpjpe
 from probbody.models import GemanMcClureNoise, KeypointBody, NormalOrAnywhere
 from probbody.observation import Observation
@@ -265,3 +274,17 @@ def test_a_wrong_shape_is_refused() -> None:
     """The annotated shapes are checked in the tests: here is one that does not hold."""
     with pytest.raises(Exception, match=r"Type-check|keypoints"):
         Observation(camera(1), torch.zeros(1, 17, 2))
+
+
+def test_doubting_a_fit_does_not_make_it_worse() -> None:
+    story = model()
+    observation, _ = seen(story, 2)
+    told: list[tuple[int, int]] = []
+    fit = fit_keypoints(
+        story, story.body, story.pose_prior, observation, steps=200, progress=lambda *at: told.append(at)
+    )
+    start = keypoint_starts(story.body, story.pose_prior, observation)
+    once = fit_map(story, observation, stages=keypoint_stages(100), start=start)
+    assert (fit.loss <= once.loss + 0.5).all()
+    assert told[-1] == (200, 200)
+    assert fit.start_losses.shape == (4, 2)

@@ -10,9 +10,10 @@ def test_its_python_runs() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert len(blocks) == 2
     names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+    exec(compile(blocks[0], "README.md", "exec"), names)
     assert bool(names["fit"].converged.all())
+    exec(compile(blocks[1], "README.md", "exec"), names)
+    assert bool(names["fit"].loss.isfinite().all())
 
 
 def test_what_it_names_exists() -> None:

@@ -19,10 +19,9 @@ from probbody.observation import Observation
 from probbody.pictures import film_focal
 from probbody.quantities import Surface
 
-from ..maximum import fit_map
+from ..keypoints import fit_keypoints
 from ..result import Fit
-from ..stages import keypoint_stages
-from ..start import TURNS, keypoint_starts
+from ..start import TURNS
 
 FOCAL_SPREAD = 0.25
 """How unsure an unknown focal length is: standard deviation of its logarithm around the picture's diagonal."""
@@ -36,7 +35,7 @@ class Settings:
 
     focal: float | None = None
     starts: int = 4
-    steps: int = 240
+    steps: int = 320
     seed: int = 0
 
 
@@ -89,9 +88,16 @@ def fit_people(
     camera = PinholeCamera.looking_ahead(focal, size, batch=count).to(like.device, like.dtype)
     observation = Observation(camera, people.keypoints.to(like), people.layout)
     model = KeypointBody(body, prior, people.layout, focal_spread=0.0 if known else FOCAL_SPREAD)
-    start = keypoint_starts(body, prior, observation, turns=_turns(settings.starts))
-    stages = keypoint_stages(settings.steps)
-    fit = fit_map(model, observation, stages=stages, start=start, seed=settings.seed, progress=progress)
+    fit = fit_keypoints(
+        model,
+        body,
+        prior,
+        observation,
+        turns=_turns(settings.starts),
+        steps=settings.steps,
+        seed=settings.seed,
+        progress=progress,
+    )
     if "focal" in fit.draws:
         camera = camera.zoomed(fit.sites()["focal"])
     with torch.no_grad():
