@@ -15,7 +15,7 @@ from .result import Fit
 from .stages import keypoint_stages
 from .start import TURNS, alternatives, keypoint_starts
 
-DOUBT = 0.05
+DOUBT = 0.1
 """How wide the site ``noise`` starts in the second round, as a share of the person's box."""
 
 

@@ -26,21 +26,25 @@ class Stage:
 def keypoint_stages(steps: int = 240, optimiser: Optimiser | None = None) -> tuple[Stage, ...]:
     """SMPLify's order: first where the body is and how it is turned, then all of it.
 
-        The site ``noise`` starts wide, so that no keypoint is out of reach. In the first stage it follows the residuals alone,
-        for its prior would narrow it before the body has come near. In the second Adam lets it narrow at a steady rate, so that
-        the limbs can follow; ``place`` moves slower than the rest, because its first two numbers are tangents of angles, of
-    which a picture spans few.
+    The site ``noise`` starts wide, so that no keypoint is out of reach, and stays so in the first stage. In the second Adam
+    lets it narrow at a steady rate, so that the limbs can follow. ``place`` moves slower than the rest, because its first
+    two numbers are tangents of angles, of which a picture spans few; ``focal`` too, because it moves all keypoints at once.
 
-    An ``optimiser`` of one's own (``LBFGS()``) would narrow the noise at once. So the limbs move first while the noise
-    stays as wide as the first stage left it, and then its prior counts for a tenth before it counts in full.
+    An ``optimiser`` of one's own (``LBFGS()``) would narrow the noise at once. So the noise follows the residuals in the
+    first stage, keeps that width while the limbs move, and then its prior counts for a tenth before it counts in full.
     """
-    camera = ("orientation", "place", "noise")
+    camera = ("orientation", "place")
     if optimiser is not None:
         limbs = ("orientation", "place", "pose", "shape", "focal")
         plan: tuple[tuple[float, tuple[str, ...] | None, dict[str, float]], ...]
-        plan = ((0.15, camera, {"noise": 0.0}), (0.25, limbs, {}), (0.2, None, {"noise": 0.1}), (0.4, None, {}))
+        plan = (
+            (0.15, (*camera, "noise"), {"noise": 0.0}),
+            (0.25, limbs, {}),
+            (0.2, None, {"noise": 0.1}),
+            (0.4, None, {}),
+        )
         return tuple(Stage(max(round(share * steps), 1), free, optimiser, weights) for share, free, weights in plan)
     first = max(steps // 5, 1)
     near = Adam(0.05, {"place": 0.01, "orientation": 0.03})
-    whole = Adam(0.1, {"place": 0.01, "noise": 0.05})
-    return Stage(first, camera, near, {"noise": 0.0}), Stage(max(steps - first, 1), None, whole)
+    whole = Adam(0.1, {"place": 0.01, "focal": 0.02, "noise": 0.05})
+    return Stage(first, camera, near), Stage(max(steps - first, 1), None, whole)
