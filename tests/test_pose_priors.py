@@ -337,11 +337,11 @@ def test_the_independent_gaussian_spreads_as_asked() -> None:
 
 def test_the_card_is_of_these_files() -> None:
     card = json.loads((ASSETS / "pose_prior.json").read_text(encoding="utf-8"))
-    assert sorted(card["files"]) == sorted(path.name for path in [*ASSETS.glob("pose_prior_*.safetensors"), LIMITS])
-    for name, digest in card["files"].items():
+    assert sorted(card["sha256"]) == sorted(path.name for path in [*ASSETS.glob("pose_prior_*.safetensors"), LIMITS])
+    for name, digest in card["sha256"].items():
         assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest
     text = (ASSETS / "pose_prior.md").read_text(encoding="utf-8")
-    assert all(digest in text for digest in card["files"].values())
+    assert all(digest in text for digest in card["sha256"].values())
     assert card["acknowledgement"] in vae_prior().licence
     assert card["takes"]["held_out"] == len(held_out_clips())
 

@@ -14,7 +14,7 @@ from probbody.errors import BadInput
 from .parts import BODIES, PRIORS, body_named, prior_named
 
 LIBRARIES = (
-    "torch", "pyro-ppl", "numpy", "scipy", "jaxtyping", "kornia", "safetensors", "pillow", "matplotlib", "trimesh", "tqdm",
+    "torch", "pyro-ppl", "numpy", "scipy", "jaxtyping", "kornia", "safetensors", "pillow", "trimesh", "tqdm",
     "typer",
 )  # fmt: skip
 
