@@ -87,10 +87,10 @@ def _lean(fitted: FittedPeople) -> Float[Tensor, " B"]:
 
 _SEEN_BY_EYE = (
     "seen by eye on the sheets (--pictures), which the error does not tell:",
-    "- lean: a level camera would see those who stand lean by a few degrees, the one above the pool (129648) by up to 20;",
-    "  up to 40 are fitted, for one view hardly tells lean from shortness and the orientation's prior prefers none;",
-    "- 1242217, a skater bent double with hips twisted: the arms go to the wrong sides of the knees;",
-    "- 1732309 is six points of two legs, 70 px high, 1295074 and 1738885 are cut by the picture's edge: so few points are",
-    "  soon explained by calling some of them wrong, which is where fits fail when they do;",
-    "- hidden heads and hands (209396's helmet, 1738885) are the prior's guess, and plausible.",
+    "- lean: people who stand are fitted leaning by up to 45 degrees, seen from the side a fall (1267515, 1306934, 1691872,",
+    "  1699226, 200887); the camera above the pool (129648) explains up to 20 of them. One view hardly tells lean from",
+    "  shortness, and the prior of the orientation has no up. The rider 209396 leans back where he should sit upright.",
+    "- 1267515, 1295074, 1699226, 1732309, 1738885 are cut by the picture's edge: what lies outside is the prior's guess.",
+    "- what was not marked is guessed, plausibly but not truly: 200887's hands, which he holds before him, hang in the air;",
+    "  the riders' far legs (186932, 187444) stand on air instead of lying about the horse.",
 )
