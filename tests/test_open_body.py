@@ -147,7 +147,10 @@ def test_places_that_a_person_would_point_at() -> None:
     assert at["left_big_toe"][0] < at["left_small_toe"][0]
     assert at["left_heel"][2] < at["left_ankle"][2] < at["left_small_toe"][2] < at["left_big_toe"][2]
     assert max(at[f"left_{part}"][1] for part in ("big_toe", "small_toe", "heel")) < low[1] + 0.05
-    arm = torch.stack([at[f"left_{part}"] for part in ("shoulder", "elbow", "wrist")])
+    joint = dict(zip(joint_set("smpl24").names, body.keypoints(surface, "smpl24")[0], strict=True))
+    for part, up in (("shoulder", 0.027), ("hip", -0.016), ("ankle", 0.016)):  # where people point, beside the joint
+        assert abs(at[f"left_{part}"][1] - joint[f"left_{part}"][1] - up) < 0.003
+    arm = torch.stack([joint[f"left_{part}"] for part in ("shoulder", "elbow", "wrist")])
     assert (arm[:, 1:].amax(0) - arm[:, 1:].amin(0)).max() < 0.012  # along x
     heights = [h36m[part][1] for part in ("mid_hip", "spine", "thorax", "head_h36m", "head_top")]
     assert heights == sorted(heights)

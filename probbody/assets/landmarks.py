@@ -160,8 +160,23 @@ def _nearest(body: Float[np.ndarray, "V 3"], place: Float[np.ndarray, "3"], amon
 
 
 def keypoints(skin: Mapping[str, int]) -> dict[str, dict[str, float]]:
-    """Every keypoint as a weighted sum of joints and skin points, by name."""
+    """Every keypoint as a weighted sum of joints and skin points, by name.
+
+    ``_marked`` are the places where people point who mark photographs, and detectors after them: shoulders above the joint,
+    hips below it, ankles above it, by as much as the COCO points that come with anny lie above or below our joints in the
+    T-pose (27, 16 and 16 mm).
+    """
     points = {name: {name: 1.0} for name in (*JOINTS, *skin)}
+    for side in SIDES:
+        hip, knee, ankle, shoulder = (f"{side}_{name}" for name in ("hip", "knee", "ankle", "shoulder"))
+        points[f"{shoulder}_marked"] = {shoulder: 1.0, "head": 0.04, "pelvis": -0.04}  # up along the trunk
+        points[f"{hip}_marked"] = {hip: 0.96, knee: 0.04}
+        points[f"{ankle}_marked"] = {ankle: 0.96, knee: 0.04}
+    for middle in ("hip", "shoulder"):
+        halves = [points[f"{side}_{middle}_marked"] for side in SIDES]
+        points[f"mid_{middle}_marked"] = {
+            part: sum(half.get(part, 0.0) for half in halves) / 2 for part in {**halves[0], **halves[1]}
+        }
     points["mid_hip"] = {"left_hip": 0.5, "right_hip": 0.5}
     points["mid_shoulder"] = {"left_shoulder": 0.5, "right_shoulder": 0.5}
     points["thorax"] = {"left_shoulder": 0.3, "right_shoulder": 0.3, "neck": 0.4}

@@ -16,6 +16,10 @@ _FILES = {"coarse": "open_body.npz", "fine": "open_body_fine.npz"}
 _LAYOUTS = (COCO17, OPENPOSE25, BODY25B, H36M17, H36M17_MMPOSE, H36M14, SMPL24)
 
 
+_MARKED = (COCO17, OPENPOSE25, BODY25B)
+"""Joint sets of people who mark photographs: they point beside the joints of shoulders, hips and ankles."""
+
+
 def open_body(detail: Literal["coarse", "fine"] = "coarse") -> SkinnedBody:
     """About 1,200 vertices, or 6,900; both have the same shapes, joints and keypoints, and closed surfaces.
 
@@ -33,7 +37,9 @@ def open_body(detail: Literal["coarse", "fine"] = "coarse") -> SkinnedBody:
     points = {str(name): row for row, name in enumerate(held["keypoint_names"])}
     regressors = {}
     for layout in _LAYOUTS:
-        weights = tensors["keypoint_weights"][[points[name] for name in layout.names]]
+        names = [f"{name}_marked" if layout in _MARKED else name for name in layout.names]
+        rows = [points[name] if name in points else points[name.removesuffix("_marked")] for name in names]
+        weights = tensors["keypoint_weights"][rows]
         used = (weights != 0).any(dim=0)
         regressors[layout.name] = KeypointRegressor(tensors["keypoint_columns"][used].long(), weights[:, used])
     return SkinnedBody(
