@@ -24,7 +24,7 @@ from verdicts import Target
 def main() -> int:
     """Prints the tables, then the targets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="little of everything, under a minute")
+    parser.add_argument("--quick", action="store_true", help="little of everything, in about a minute")
     parser.add_argument("--data", type=Path, default=None, help="the folder with photos, multiview and mocap")
     parser.add_argument("--pictures", type=Path, default=None, help="where to put the sheets of the photographs")
     options = parser.parse_args()
