@@ -154,17 +154,13 @@ def overlay(
     draw_keypoints(front, seen * shrink.new_tensor([*shrink[:2].tolist(), 1.0]), joints, SEEN, radius, bones=False)
     draw_keypoints(front, fitted * shrink[:2], joints, FITTED, 0.6 * radius)
     beside = Image.new("RGB", size, (255, 255, 255))
-    turned = draw_mesh(size, _turned(points), side * shrink, faces)
+    turned = draw_mesh(size, from_the_side(points), side * shrink, faces)
     beside.paste(turned, (0, 0), turned)
     return beside_each_other([given, front, beside])
 
 
 def from_the_side(points: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
     """Points of the camera's frame, turned by a quarter about the vertical through their middle (metres)."""
-    return _turned(points)
-
-
-def _turned(points: Tensor) -> Tensor:
     middle = 0.5 * (points.amin(0) + points.amax(0))
     away = points - middle
     return middle + torch.stack([-away[:, 2], away[:, 1], away[:, 0]], dim=-1)
