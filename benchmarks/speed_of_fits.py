@@ -97,7 +97,9 @@ def _parts(count: int, repeats: int) -> dict[str, float]:
         fit_map(model, observation, stages=keypoint_stages(20)[1:], start=start)
 
     code = flat["pose"].clone().requires_grad_()
-    pose = model.assemble(code, flat["orientation"], flat["shape"], observation.repeat(4).camera.place(flat["place"]))
+    pose = model.story.assemble(
+        code, flat["orientation"], flat["shape"], observation.repeat(4).camera.place(flat["place"])
+    )
     pose = pose.detach()
     skeleton = body.reduced(observation.layout)
     decode = _quickest(lambda: prior.decode(code), repeats)[1]

@@ -62,7 +62,7 @@ def main() -> None:
 
     wrist = matrix_to_quaternion(axis_angle_to_matrix(torch.randn(count, 3)))
     place = torch.tensor([0.0, 0.0, distance]).expand(count, 3)
-    truth = model.assemble(prior.code().sample((count,)), wrist, 0.5 * torch.randn(count, body.num_shape), place)
+    truth = model.story.assemble(prior.code().sample((count,)), wrist, 0.5 * torch.randn(count, body.num_shape), place)
     pixels = camera.project(body.keypoints(body(truth), "gripper"))[..., :2]
     seen = torch.cat([pixels + 0.5 * torch.randn_like(pixels), torch.ones_like(pixels[..., :1])], dim=-1)
     observation = Observation(camera, seen, "gripper")

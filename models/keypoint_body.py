@@ -18,10 +18,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from probbody.contracts import ArticulatedBody, Density, PosePrior
-from probbody.densities import InlierOutlier, UniformRotation, geman_mcclure
-from probbody.geometry.rotations import quaternion_to_matrix
+from probbody.densities import InlierOutlier, geman_mcclure
 from probbody.observation import Observation
 from probbody.quantities import Pose
+
+from .posed_body import PosedBody
 
 
 class KeypointNoise(abc.ABC):
@@ -99,17 +100,13 @@ class GemanMcClureNoise(KeypointNoise):
 class KeypointBody(nn.Module):
     """shape, pose, orientation, place; the joints where the camera puts them; keypoints near them or anywhere.
 
-    Sites, all in the plate ``bodies``: ``shape`` (S,); ``pose`` (Z,), the prior's code; ``orientation`` (4,), a quaternion;
-    ``place`` (3,), the body's translation as (x / z, y / z, log z) in the first camera's frame; ``focal`` (), a factor on
-    the focal length, where that has a prior; and those of the noise. In a rig all views see the same body.
+    Sites, all in the plate ``bodies``: those of ``PosedBody`` and those of the noise. In a rig all views see the same body.
 
     Args:
         body: any articulated body that knows the joint set ``layout``.
-        pose_prior: over the joints that follow the root; joints beyond it rest.
+        pose_prior, focal_spread, depth, orientation: see ``PosedBody``.
         layout: the joint set of the keypoints.
         noise: how keypoints scatter.
-        focal_spread: standard deviation of the logarithm of the focal length around the camera's; 0 where it is known.
-        depth: median of the distance to the camera in metres; its logarithm has a standard deviation of 1.
     """
 
     def __init__(
@@ -120,57 +117,27 @@ class KeypointBody(nn.Module):
         noise: KeypointNoise | None = None,
         focal_spread: float = 0.0,
         depth: float = 4.0,
+        orientation: Density | None = None,
     ) -> None:
         super().__init__()
-        if pose_prior.num_joints > len(body.parents) - 1:
-            raise ValueError(
-                f"KeypointBody: the prior moves {pose_prior.num_joints} joints but the body has {len(body.parents) - 1} "
-                "after its root; choose a prior made for this body."
-            )
+        self.story = PosedBody(body, pose_prior, focal_spread, depth, orientation)
         self.body, self.pose_prior, self.layout = body, pose_prior, layout
         self.skeleton = body.reduced(layout)
         self.noise = noise or NormalOrAnywhere()
-        self.focal_spread, self.depth = focal_spread, depth
 
     @property
     def licences(self) -> tuple[str, ...]:
         """What the parts were made from."""
-        return (self.body.licence, self.pose_prior.licence)
+        return self.story.licences
 
     def forward(self, observation: Observation) -> Pose:
         """The story; what it returns is the pose it told of."""
         self._check(observation)
-        like = self.body.weights
         with pyro.plate("bodies", len(observation)):
-            shape = pyro.sample("shape", dist.Normal(like.new_zeros(self.body.num_shape), 1.0).to_event(1))
-            code = pyro.sample("pose", self.pose_prior.code())
-            orientation = pyro.sample("orientation", UniformRotation(like=like))
-            place = pyro.sample("place", self._place_prior(like))
-            camera = observation.camera
-            if self.focal_spread > 0:
-                camera = camera.zoomed(pyro.sample("focal", dist.LogNormal(like.new_zeros(()), self.focal_spread)))
-            pose = self.assemble(code, orientation, shape, camera.place(place))
+            pose, camera = self.story(observation.camera)
             joints = self.skeleton.keypoints(self.skeleton(pose), self.layout)
             self.noise.observe(camera.project(joints)[..., :2], observation)
         return pose
-
-    def assemble(
-        self,
-        code: Float[Tensor, "B Z"],
-        orientation: Float[Tensor, "B 4"],
-        shape: Float[Tensor, "B S"],
-        place: Float[Tensor, "B 3"],
-    ) -> Pose:
-        """The pose that values of the sites stand for, ``place`` in metres."""
-        root = quaternion_to_matrix(orientation)[:, None]
-        limbs = self.pose_prior.decode(code)
-        resting = len(self.body.parents) - 1 - limbs.shape[1]
-        ends = torch.eye(3).to(root).expand(len(root), resting, 3, 3)
-        return Pose(torch.cat([root, limbs, ends], dim=1), shape, place)
-
-    def _place_prior(self, like: Tensor) -> Density:
-        # wide across the picture: (x / z, y / z) = 1 is 45 degrees off the axis
-        return dist.Normal(like.new_tensor([0.0, 0.0, math.log(self.depth)]), 1.0).to_event(1)
 
     def _check(self, observation: Observation) -> None:
         if observation.keypoints is not None and observation.layout != self.layout:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from pyro.distributions.torch_distribution import TorchDistributionMixin as Density
 from torch import Tensor, nn
 
-from .quantities import Pose, Surface
+from .quantities import Pose, Rendering, Surface
 
 C = TypeVar("C", bound="Camera")
 
@@ -43,6 +43,14 @@ class Camera(abc.ABC):
     @abc.abstractmethod
     def zoomed(self: C, factor: Float[Tensor, " B"]) -> C:
         """The same camera with its focal length multiplied."""
+
+    @abc.abstractmethod
+    def resized(self: C, size: tuple[int, int]) -> C:
+        """The same view in a picture of another height and width, such as a feature map's."""
+
+    @abc.abstractmethod
+    def turned(self, vectors: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N 3"]:
+        """Vectors of the world along the (first) camera's axes: x right, y down, z away from it."""
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -102,3 +110,66 @@ class PosePrior(nn.Module, abc.ABC):
     @abc.abstractmethod
     def encode(self, rotations: Float[Tensor, "B M 3 3"]) -> Float[Tensor, "B Z"]:
         """A code whose rotations come close to these."""
+
+
+class Renderer(nn.Module, abc.ABC):
+    """A surface that carries attributes, as a camera sees it.
+
+    Each pixel is a mixture of the vertices in its sight, whose weights are at least zero and sum to its coverage; nothing is
+    added for what is not covered, and pixels that see nothing are zero. Map and gradients follow ``camera.size``.
+    """
+
+    @abc.abstractmethod
+    def forward(self, surface: Surface, attributes: Float[Tensor, "B V C"], camera: Camera) -> Rendering:
+        """The picture of attributes of the vertices: features = sum of weight times attribute."""
+
+    @abc.abstractmethod
+    def sample(
+        self, surface: Surface, image: Float[Tensor, "B C H W"], camera: Camera
+    ) -> tuple[Float[Tensor, "B V C"], Float[Tensor, "B V"]]:
+        """The adjoint: what each vertex sees of a picture, and its visibility, the pixels that it accounts for.
+
+        The first is the mean of the picture under the vertex's weights, the second their sum; of a vertex that accounts for
+        nothing both are zero. The picture may carry gradients; the weights do not.
+        """
+
+
+class FeatureField(nn.Module, abc.ABC):
+    """What each point of a body looks like to a feature extractor."""
+
+    channels: int
+    """``D``, the length of a feature."""
+
+    @abc.abstractmethod
+    def attributes(self, surface: Surface, camera: Camera) -> Float[Tensor, "B V C"]:
+        """What the renderer is to carry from the vertices to the pixels; it depends on how limbs are turned to the camera."""
+
+    @abc.abstractmethod
+    def conditional(self, rendered: Float[Tensor, "*N C"]) -> Density:
+        """The density of a feature where ``rendered`` is seen (weights of any sum); batch shape (*N,), event shape (D,)."""
+
+
+class Background(nn.Module, abc.ABC):
+    """What is seen where the body is not: clutter and occluders."""
+
+    @abc.abstractmethod
+    def marginal(self) -> Density:
+        """The density of a feature that is not the body's; batch shape (), event shape (D,)."""
+
+
+class Likelihood(nn.Module, abc.ABC):
+    """How a feature image comes about from a rendered body and what else there is; the outlier process lives here."""
+
+    @abc.abstractmethod
+    def density(self, rendering: Rendering, field: FeatureField, background: Background) -> Density:
+        """The density of a feature image; batch shape (B,), event shape (D, H, W)."""
+
+    @abc.abstractmethod
+    def visible(
+        self,
+        rendering: Rendering,
+        field: FeatureField,
+        background: Background,
+        features: Float[Tensor, "B D H W"],
+    ) -> Float[Tensor, "B H W"]:
+        """The posterior chance that the body is what is seen, at pixels that it covers."""

@@ -76,6 +76,29 @@ def test_zooming_multiplies_pixels_about_the_principal_point(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CAMERAS)
+def test_a_resized_picture_shows_the_same(name: str) -> None:
+    camera, world = CAMERAS[name](), points()
+    half = camera.resized((camera.size[0] // 2, camera.size[1] // 2))
+    assert half.size == (camera.size[0] // 2, camera.size[1] // 2)
+    torch.testing.assert_close(half.project(world)[..., :2], camera.project(world)[..., :2] / 2)
+    torch.testing.assert_close(half.project(world)[..., 2], camera.project(world)[..., 2])
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_vectors_turn_as_their_ends_do(name: str) -> None:
+    camera, world = CAMERAS[name](), points()
+    depth = camera.project(world)[:, : world.shape[1], 2]
+    ahead = camera.turned(world - world[:, :1])
+    torch.testing.assert_close(ahead[..., 2], depth - depth[:, :1])
+    torch.testing.assert_close(ahead.norm(dim=-1), (world - world[:, :1]).norm(dim=-1))
+
+
+def test_a_weak_camera_keeps_its_proportions() -> None:
+    with pytest.raises(ValueError, match="proportions"):
+        weak().resized((7, 1000))
+
+
+@pytest.mark.parametrize("name", CAMERAS)
 def test_gradients(name: str) -> None:
     camera, world = CAMERAS[name](2), points(2, 3).requires_grad_()
     assert torch.autograd.gradcheck(camera.project, world)

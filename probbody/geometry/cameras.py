@@ -84,6 +84,15 @@ class PinholeCamera(Record, Camera):
         """The same camera with its focal length multiplied."""
         return replace(self, focal=self.focal * factor.unsqueeze(-1))
 
+    def resized(self, size: tuple[int, int]) -> "PinholeCamera":
+        """The same view in a picture of another height and width; pixels need not stay square."""
+        factor = self.focal.new_tensor([size[1] / self.size[1], size[0] / self.size[0]])
+        return replace(self, focal=self.focal * factor, centre=self.centre * factor, size=size)
+
+    def turned(self, vectors: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N 3"]:
+        """Vectors of the world along the camera's axes."""
+        return vectors @ self.rotation.mT
+
     def _world(self, seen: Tensor) -> Tensor:
         return ((seen - self.translation).unsqueeze(1) @ self.rotation).squeeze(1)
 
@@ -134,6 +143,18 @@ class WeakPerspectiveCamera(Record, Camera):
     def zoomed(self, factor: Float[Tensor, " B"]) -> "WeakPerspectiveCamera":
         """The same camera with its magnification multiplied."""
         return replace(self, scale=self.scale * factor)
+
+    def resized(self, size: tuple[int, int]) -> "WeakPerspectiveCamera":
+        """The same view in a larger or smaller picture; another shape than before is a ValueError."""
+        if size[0] * self.size[1] != size[1] * self.size[0]:
+            raise ValueError(
+                f"WeakPerspectiveCamera.resized: {size} has not the proportions of {self.size}; crop the picture first."
+            )
+        return replace(self, size=size)
+
+    def turned(self, vectors: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N 3"]:
+        """The vectors as they are: the camera is not turned."""
+        return vectors
 
     def perspective(self, focal: Float[Tensor, " B"]) -> PinholeCamera:
         """The pinhole camera of that focal length (pixels) that shows the world's origin alike.
@@ -219,3 +240,11 @@ class CameraRig(Camera):
     def zoomed(self, factor: Float[Tensor, " B"]) -> "CameraRig":
         """Every camera zoomed alike."""
         return type(self)(tuple(camera.zoomed(factor) for camera in self.cameras))
+
+    def resized(self, size: tuple[int, int]) -> "CameraRig":
+        """Every camera resized alike."""
+        return type(self)(tuple(camera.resized(size) for camera in self.cameras))
+
+    def turned(self, vectors: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N 3"]:
+        """Along the axes of the first camera."""
+        return self.cameras[0].turned(vectors)
