@@ -1,0 +1,11 @@
+"""What the points of a body, and of all else, look like to a feature extractor."""
+
+from .bins import AngleDirections as AngleDirections
+from .bins import SigmoidDirections as SigmoidDirections
+from .directions import CircleDirections as CircleDirections
+from .directions import Directions as Directions
+from .directions import OneDirection as OneDirection
+from .directions import SphereDirections as SphereDirections
+from .limbs import Limbs as Limbs
+from .limbs import at_rest as at_rest
+from .limbs import limbs_of as limbs_of
