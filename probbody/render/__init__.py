@@ -1,0 +1,10 @@
+"""Bodies as cameras see them."""
+
+from .absorption import Absorption as Absorption
+from .absorption import ClosedForm as ClosedForm
+from .absorption import Composited as Composited
+from .absorption import Conservative as Conservative
+from .sight import ByThickness as ByThickness
+from .sight import EachAlike as EachAlike
+from .sight import OpticalDepth as OpticalDepth
+from .volume import VolumeRenderer as VolumeRenderer
