@@ -1,0 +1,211 @@
+r"""How sharply directions agree: the Bessel functions behind the von Mises-Fisher density.
+
+With :math:`\nu = D/2 - 1` and m any unit vector of R^D, the mean of :math:`e^{\kappa m\cdot x}` over the unit sphere is
+
+.. math:: F_D(\kappa) = \Gamma(\nu + 1)\,(2/\kappa)^\nu I_\nu(\kappa), \qquad
+    \frac{d \log F_D}{d\kappa} = A_D(\kappa) = I_{\nu+1}(\kappa) / I_\nu(\kappa).
+
+Both start from the uniform (Debye) expansion in a high order, which holds for every argument, and come down to the order
+asked for by the recurrence of the ratio, in which all terms are positive. The constants of the expansion and of the Gamma
+function cancel by hand, so that :math:`\log F` keeps its relative precision down to :math:`\kappa^2/2D`.
+
+Numbers are worked out in float64, whatever comes in, and handed back in the dtype that came; on a device without float64
+they are worked out in float32, to about 1e-5.
+
+References:
+    Olver, NIST Digital Library of Mathematical Functions, sections 10.29 (recurrences) and 10.41 (uniform expansions).
+    Banerjee et al. (2005), Clustering on the unit hypersphere using von Mises-Fisher distributions: the inverse's start.
+"""
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+from itertools import zip_longest
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+Series = list[Fraction]
+"""A polynomial: the coefficient of each power, the constant first."""
+
+LARGEST = 1e5
+"""The largest concentration that these functions answer for."""
+
+_HIGH_ORDER = 16  # from here on the expansion's error is below 1e-11
+_TERMS = 7
+
+
+def log_partition(kappa: Float[Tensor, "*B"], dim: int) -> Float[Tensor, "*B"]:
+    r"""``log F``: the log of the mean of exp(kappa m.x) over the unit sphere of R^dim; zero at kappa = 0."""
+    return _Normaliser.apply(kappa, _checked(dim))[0]
+
+
+def log_peak(kappa: Float[Tensor, "*B"], dim: int) -> Float[Tensor, "*B"]:
+    """``kappa - log F``: the log density at the mean direction, relative to the uniform; no cancellation at large kappa."""
+    return _Normaliser.apply(kappa, _checked(dim))[1]
+
+
+def log_bessel(kappa: Float[Tensor, "*B"], dim: int) -> Float[Tensor, "*B"]:
+    r"""The log of the exponentially scaled Bessel function, :math:`\log(e^{-\kappa} I_{dim/2-1}(\kappa))`."""
+    order = _checked(dim) / 2 - 1
+    wide = _wide(kappa)
+    scaled = -log_peak(wide, dim)
+    return (scaled + order * (wide / 2).log() - math.lgamma(order + 1) if order else scaled).to(kappa.dtype)
+
+
+def mean_resultant(kappa: Float[Tensor, "*B"], dim: int) -> Float[Tensor, "*B"]:
+    """``A``: the length of the mean of a von Mises-Fisher density, in [0, 1)."""
+    return _Resultant.apply(kappa, _checked(dim))[0]
+
+
+def mean_shortfall(kappa: Float[Tensor, "*B"], dim: int) -> Float[Tensor, "*B"]:
+    """``1 - A``, precise where A is close to 1."""
+    return _Resultant.apply(kappa, _checked(dim))[1]
+
+
+def concentration_of(resultant: Float[Tensor, "*B"], dim: int) -> Float[Tensor, "*B"]:
+    """The concentration whose mean has that length: the inverse of ``mean_resultant``, never above ``LARGEST``.
+
+    It is the maximum-likelihood concentration where ``resultant`` is the length of the samples' mean.
+    """
+    length = _wide(resultant).clamp(0, 1)
+    with torch.no_grad():
+        kappa = (length * (dim - length**2) / (1 - length**2).clamp_min(1e-12)).clamp_max(LARGEST)
+        for _ in range(6):
+            ratio, slope = mean_resultant(kappa, dim), _slope(kappa, dim)
+            kappa = (kappa + (length - ratio) / slope).clamp(0, LARGEST)
+        ratio, slope = mean_resultant(kappa, dim), _slope(kappa, dim)
+    # a last step of Newton's, which also carries the derivative of the inverse
+    return (kappa + (length - ratio) / slope).clamp(0, LARGEST).to(resultant.dtype)
+
+
+class _Normaliser(torch.autograd.Function):
+    """``log F`` and ``kappa - log F``, whose derivatives are A and 1 - A."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, kappa: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(kappa)
+        ctx.dim = dim  # type: ignore[attr-defined]
+        _, log_mean, peak = _evaluate(_wide(kappa), dim)
+        return log_mean.to(kappa.dtype), peak.to(kappa.dtype)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *along: Tensor) -> tuple[Tensor, None]:
+        (kappa,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        ratio, shortfall = _Resultant.apply(kappa, ctx.dim)  # type: ignore[attr-defined]
+        return along[0] * ratio + along[1] * shortfall, None
+
+
+class _Resultant(torch.autograd.Function):
+    """A and 1 - A."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, kappa: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(kappa)
+        ctx.dim = dim  # type: ignore[attr-defined]
+        wide = _wide(kappa)
+        ratio = wide * _evaluate(wide, dim)[0]
+        return ratio.to(kappa.dtype), (1 - ratio).to(kappa.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *along: Tensor) -> tuple[Tensor, None]:
+        (kappa,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        slope = _slope(_wide(kappa), ctx.dim).to(kappa.dtype)  # type: ignore[attr-defined]
+        return (along[0] - along[1]) * slope, None
+
+
+def _evaluate(kappa: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    """``A / kappa``, ``log F`` and ``kappa - log F``."""
+    low = dim / 2 - 1
+    steps = max(0, math.ceil(_HIGH_ORDER - low))
+    order = low + steps
+    quotient, slope = _expansion(order)
+    squared = kappa * kappa
+    far = (squared + order**2).sqrt()
+    beyond = squared / (order * (far + order))  # (far - order) / order
+    share = order / far
+    drop = 0.5 * beyond.log1p() + order * (0.5 * beyond).log1p() + order * beyond / far * _horner(quotient, share)
+    log_mean = order * beyond - drop
+    peak = kappa * (order + order**2 / (far + kappa)) / (far + order) + drop
+    ratio = 1 / (far + order) - 0.5 / far**2 - order / far**3 * _horner(slope, share)
+    for step in range(steps):
+        twice = 2 * (order - step)
+        rise = (squared * ratio / twice).log1p()
+        log_mean, peak = log_mean + rise, peak - rise
+        ratio = 1 / (twice + squared * ratio)
+    return ratio, log_mean, peak
+
+
+def _slope(kappa: Tensor, dim: int) -> Tensor:
+    """The derivative of A: the variance of m.x; kept off zero, where float64 cannot tell it from none."""
+    ratio = _evaluate(kappa, dim)[0]
+    return (1 - (dim - 1) * ratio - (kappa * ratio) ** 2).clamp_min(1e-15)
+
+
+@lru_cache
+def _expansion(order: float) -> tuple[list[float], list[float]]:
+    r"""For S(p), the log of the Debye sum in this order: (S(p) - S(1)) / (p - 1), and S'(p), as polynomials in p."""
+    whole: list[float] = []
+    for power, series in enumerate(_log_debye(), start=1):
+        whole = [a + float(b) / order**power for a, b in zip_longest(whole, series, fillvalue=0.0)]
+    quotient: list[float] = []
+    for coefficient in reversed(whole):
+        quotient.append(coefficient + (quotient[-1] if quotient else 0.0))
+    return quotient[-2::-1], [power * coefficient for power, coefficient in enumerate(whole)][1:]
+
+
+@lru_cache
+def _log_debye() -> list[Series]:
+    """The coefficients D_1, D_2, ... of log(sum of U_k(p) / order^k), each a polynomial in p."""
+    debye = [[Fraction(1)]]
+    for _ in range(_TERMS):
+        debye.append(_next_debye(debye[-1]))
+    logs: list[Series] = []
+    for k in range(1, _TERMS + 1):
+        term = debye[k]
+        for j in range(1, k):
+            term = _plus(term, _times(logs[j - 1], debye[k - j]), Fraction(-j, k))
+        logs.append(term)
+    return logs
+
+
+def _next_debye(series: Series) -> Series:
+    """U_(k+1) = p^2 (1 - p^2) U_k' / 2 + (integral from 0 to p of (1 - 5 t^2) U_k) / 8."""
+    slope = [power * coefficient for power, coefficient in enumerate(series)][1:]
+    inner = _times([Fraction(1), Fraction(0), Fraction(-5)], series)
+    integral = [Fraction(0)] + [coefficient / (power + 1) / 8 for power, coefficient in enumerate(inner)]
+    return _plus(
+        integral, _times([Fraction(0), Fraction(0), Fraction(1), Fraction(0), Fraction(-1)], slope), Fraction(1, 2)
+    )
+
+
+def _plus(one: Series, other: Series, factor: Fraction) -> Series:
+    return [a + factor * b for a, b in zip_longest(one, other, fillvalue=Fraction(0))]
+
+
+def _times(one: Series, other: Series) -> Series:
+    product = [Fraction(0)] * max(0, len(one) + len(other) - 1)
+    for i, a in enumerate(one):
+        for j, b in enumerate(other):
+            product[i + j] += a * b
+    return product
+
+
+def _horner(series: list[float], at: Tensor) -> Tensor:
+    total = torch.full_like(at, series[-1])
+    for coefficient in reversed(series[:-1]):
+        total = total * at + coefficient
+    return total
+
+
+def _wide(kappa: Tensor) -> Tensor:
+    return kappa if kappa.device.type == "mps" else kappa.double()
+
+
+def _checked(dim: int) -> int:
+    if dim < 2:
+        raise ValueError(f"dim: expected at least 2 dimensions, found {dim}.")
+    return dim
