@@ -208,6 +208,16 @@ def test_gradients_in_every_argument() -> None:
         lambda v, d, k: VonMisesFisher(d, k, validate_args=False).log_prob(v),
         (value.requires_grad_(), direction, kappa),
     )
+    picture = unit(2, 3, 5).requires_grad_()
+    for shape in [(2, 3, 5), (5,)]:  # one direction for each value, and one for all
+        direction = torch.randn(shape, dtype=F64, requires_grad=True)
+        arguments = (picture, direction, number(3.0).requires_grad_())
+
+        def density(v: Tensor, d: Tensor, k: Tensor) -> Tensor:
+            return VonMisesFisher(d, k, validate_args=False).log_prob(v)
+
+        assert torch.autograd.gradcheck(density, arguments)
+        assert torch.autograd.gradgradcheck(density, arguments)
     nowhere = torch.zeros(5, dtype=F64, requires_grad=True)
     VonMisesFisher(nowhere, number(9.0)).log_prob(unit(2, 5)).sum().backward()
     assert torch.equal(nowhere.grad, torch.zeros(5, dtype=F64))
@@ -366,3 +376,15 @@ def test_a_direction_can_be_a_latent_site_of_autodelta() -> None:
     found = guide.median()["direction"].detach()
     torch.testing.assert_close(found.norm(), number(1.0))
     assert (found - VonMisesFisher.fit(data).mode).norm() < 0.05
+
+
+def test_a_mixture_of_its_own_directions_at_every_pixel_has_its_gradient() -> None:
+    values, kappa = unit(2, 3, 5), torch.tensor([3.0, 8.0], dtype=F64)
+    arguments = (torch.randn(2, 3, 2, dtype=F64, requires_grad=True), unit(2, 3, 2, 5).requires_grad_())
+    density = lambda w, d: VonMisesFisherMixture(w, d, kappa).log_prob(values)  # noqa: E731
+    assert torch.autograd.gradcheck(density, arguments)
+    assert torch.autograd.gradgradcheck(density, arguments)
+    arguments[1].data[0, 0] = 0.0
+    (gradient,) = torch.autograd.grad(density(*arguments).sum(), arguments[1])
+    assert gradient.isfinite().all()
+    assert (gradient[0, 0] == 0).all()

@@ -25,7 +25,7 @@ from itertools import zip_longest
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import FunctionCtx
 
 Series = list[Fraction]
 """A polynomial: the coefficient of each power, the constant first."""
@@ -84,12 +84,17 @@ def concentration_of(resultant: Float[Tensor, "*B"], dim: int) -> Float[Tensor, 
 class _Normaliser(torch.autograd.Function):
     """``log F`` and ``kappa - log F``, whose derivatives are A and 1 - A."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: FunctionCtx, kappa: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(kappa)
-        ctx.dim = dim  # type: ignore[attr-defined]
+    def forward(kappa: Tensor, dim: int) -> tuple[Tensor, Tensor]:
         _, log_mean, peak = _evaluate(_wide(kappa), dim)
         return log_mean.to(kappa.dtype), peak.to(kappa.dtype)
+
+    @staticmethod
+    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, int], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.dim = inputs[1]  # type: ignore[attr-defined]
 
     @staticmethod
     def backward(ctx: FunctionCtx, *along: Tensor) -> tuple[Tensor, None]:
@@ -101,16 +106,20 @@ class _Normaliser(torch.autograd.Function):
 class _Resultant(torch.autograd.Function):
     """A and 1 - A."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: FunctionCtx, kappa: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(kappa)
-        ctx.dim = dim  # type: ignore[attr-defined]
+    def forward(kappa: Tensor, dim: int) -> tuple[Tensor, Tensor]:
         wide = _wide(kappa)
         ratio = wide * _evaluate(wide, dim)[0]
         return ratio.to(kappa.dtype), (1 - ratio).to(kappa.dtype)
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, int], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.dim = inputs[1]  # type: ignore[attr-defined]
+
+    @staticmethod
     def backward(ctx: FunctionCtx, *along: Tensor) -> tuple[Tensor, None]:
         (kappa,) = ctx.saved_tensors  # type: ignore[attr-defined]
         slope = _slope(_wide(kappa), ctx.dim).to(kappa.dtype)  # type: ignore[attr-defined]

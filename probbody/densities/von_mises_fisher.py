@@ -9,9 +9,8 @@ from torch import Tensor
 from torch.distributions import register_kl
 
 from .bessel import concentration_of, log_peak, mean_resultant, mean_shortfall
+from .cosines import cosines, lengths
 from .sphere import log_area
-
-_NO_LENGTH = 1e-24  # the square of a length at which a direction is taken for none
 
 
 class VonMisesFisher(TorchDistribution):
@@ -62,7 +61,7 @@ class VonMisesFisher(TorchDistribution):
     @property
     def mode(self) -> Float[Tensor, "*B D"]:
         """The direction, at unit length; zero where there is none."""
-        length, known = _lengths(self.direction)
+        length, known = lengths(self.direction)
         return (self.direction * (known / length)[..., None]).expand(self._extended_shape())
 
     @property
@@ -72,18 +71,16 @@ class VonMisesFisher(TorchDistribution):
 
     def cosine(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*N"]:
         """``m.x``; zero where there is no direction."""
-        length, known = _lengths(self.direction)
-        return _inner(value, self.direction) * (known / length)
+        return cosines(value, self.direction[..., None, :])[0][..., 0]
 
     def log_prob(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*N"]:
         """The log density with respect to area on the sphere, in nats."""
         if self._validate_args:
             self._validate_sample(value)
+        cosine, length = cosines(value, self.direction[..., None, :])
         dim = self.event_shape[0]
-        length, known = _lengths(self.direction)
-        cosine = _inner(value, self.direction) / length
-        relative = self.concentration * (cosine - 1) + log_peak(self.concentration, dim)
-        return torch.where(known, relative, 0.0) - log_area(dim)
+        relative = self.concentration * (cosine[..., 0] - 1) + log_peak(self.concentration, dim)
+        return torch.where(length[..., 0] > 0, relative, 0.0) - log_area(dim)
 
     def entropy(self) -> Float[Tensor, "*B"]:
         """In nats; at most the log of the sphere's area."""
@@ -93,7 +90,7 @@ class VonMisesFisher(TorchDistribution):
     @property
     def known_concentration(self) -> Float[Tensor, "*B"]:
         """The concentration; zero where there is no direction."""
-        return torch.where(_lengths(self.direction)[1], self.concentration, 0.0)
+        return torch.where(lengths(self.direction)[1], self.concentration, 0.0)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Float[Tensor, "*N D"]:
         """Unit vectors; the angle by Wood's rejection (for D = 3 by inversion), the rest uniform around the direction."""
@@ -158,8 +155,7 @@ class VonMisesFisherMixture(TorchDistribution):
 
     def cosines(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*N O"]:
         """``m_o.x`` for every direction."""
-        length, known = _lengths(self.directions)
-        return self._inner(value) * (known / length)
+        return cosines(value, self.directions)[0]
 
     def log_prob(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*N"]:
         """The log density with respect to area on the sphere, in nats."""
@@ -181,37 +177,9 @@ class VonMisesFisherMixture(TorchDistribution):
 
     def _weighted(self, value: Tensor) -> Tensor:
         """The weighted log densities of the parts, relative to the uniform."""
-        length, known = _lengths(self.directions)
-        cosines = self._inner(value) / length
-        relative = self.concentrations * (cosines - 1) + log_peak(self.concentrations, self.event_shape[0])
-        return self.log_weights + torch.where(known, relative, 0.0)
-
-    def _inner(self, value: Tensor) -> Tensor:
-        if self.directions.dim() == 2:
-            return _inner_with_all(value, self.directions)
-        return torch.stack([_inner(value, direction) for direction in self.directions.unbind(-2)], -1)
-
-
-def _lengths(direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Lengths, one where there is none, and whether there is one."""
-    # a sum of squares, not a norm: that is many times slower on a picture whose channels come before its pixels
-    squared = (direction * direction).sum(-1)
-    known = squared > _NO_LENGTH
-    return torch.where(known, squared, 1.0).sqrt(), known
-
-
-def _inner(value: Tensor, direction: Tensor) -> Tensor:
-    if direction.dim() == 1:
-        return _inner_with_all(value, direction[None])[..., 0]
-    return (value * direction).sum(-1)
-
-
-def _inner_with_all(value: Tensor, directions: Tensor) -> Tensor:
-    """The inner product of every value (*N, D) with every one of (O, D) directions."""
-    if value.dim() > 2 and value.stride(-1) != 1:
-        # channels before pixels: multiplied as they lie
-        return (directions @ value.flatten(1, -2).mT).mT.unflatten(1, value.shape[1:-1])
-    return value @ directions.mT
+        cosine, length = cosines(value, self.directions)
+        relative = self.concentrations * (cosine - 1) + log_peak(self.concentrations, self.event_shape[0])
+        return self.log_weights + torch.where(length > 0, relative, 0.0)
 
 
 def _shortfall(kappa: Tensor, dim: int) -> Tensor:
