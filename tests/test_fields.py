@@ -1,5 +1,6 @@
 """Feature fields follow the limbs, and their densities are what enumeration says."""
 
+import copy
 import math
 from itertools import product
 
@@ -16,7 +17,7 @@ from probbody.densities.von_mises_fisher import VonMisesFisher
 from probbody.features.bins import SigmoidDirections
 from probbody.features.directions import CircleDirections, Directions, OneDirection, SphereDirections
 from probbody.features.emissions import Emission, GaussianEmission, VonMisesFisherEmission
-from probbody.features.fields import ConditionalMixture, DirectedFeatures, ExpectedFeatures
+from probbody.features.fields import ConditionalMixture, DirectedFeatures, ExpectedFeatures, split
 from probbody.features.limbs import limbs_of
 from probbody.features.random_features import random_features, random_field
 from probbody.features.released import ReleasedField
@@ -88,10 +89,10 @@ def test_expected_features_are_the_written_sum_and_inside_the_sphere(directions:
 def test_what_a_mixture_carries_is_what_a_field_expects_direction_by_direction() -> None:
     body = arm()
     surface, camera, features = bent(body), view(), drawn(body, DIRECTIONS[1])
-    carried = ConditionalMixture(features, EMISSIONS[0]).attributes(surface, camera).unflatten(-1, (4, 6))
+    phi, shares = split(ConditionalMixture(features, EMISSIONS[0]).attributes(surface, camera), 4)
     expected = ExpectedFeatures(features, EMISSIONS[0]).attributes(surface, camera)
-    torch.testing.assert_close(carried[..., :5].sum(-2), expected)
-    torch.testing.assert_close(carried[..., 5].sum(-1), torch.ones_like(expected[..., 0]))
+    torch.testing.assert_close(phi.sum(-2), expected)
+    torch.testing.assert_close(shares.sum(-1), torch.ones_like(expected[..., 0]))
 
 
 @pytest.mark.parametrize("kind", FIELDS)
@@ -151,11 +152,11 @@ def test_a_mixture_is_what_enumeration_says(emission: Emission) -> None:
     carried = field.attributes(bent(arm(), 1), view(1))[0]
     rendered = 0.5 * (carried[:4] + 0.3 * carried[4:8])  # two vertices in one pixel
     value = normalize(torch.randn(4, 5, dtype=F64), dim=-1)
-    parts = rendered.unflatten(-1, (4, 6))
+    phi, shares = split(rendered, 4)
     terms = []
     for o in range(4):
-        mean = parts[:, o, :5] / parts[:, o, 5:]
-        chance = parts[:, o, 5] / parts[..., 5].sum(-1)
+        mean = phi[:, o] / shares[:, o, None]
+        chance = shares[:, o] / shares.sum(-1)
         if isinstance(emission, VonMisesFisherEmission):
             density = VonMisesFisher(mean, torch.tensor(12.0, dtype=F64)).log_prob(value)
         else:
@@ -189,7 +190,7 @@ def test_the_released_code_mixes_scores_by_a_softmax_of_shares() -> None:
     phi = normalize(torch.randn(7, 3, 5, dtype=F64), dim=-1)
     pure = torch.tensor([1.0, 0.0, 0.0], dtype=F64).expand(7, 3)
     value = normalize(torch.randn(7, 5, dtype=F64), dim=-1)
-    rendered = torch.cat([2.5 * phi, pure.unsqueeze(-1)], dim=-1).flatten(1)
+    rendered = torch.cat([2.5 * phi.flatten(1), pure], dim=-1)
     density = field.conditional(rendered)
     cosines = (phi * value.unsqueeze(1)).sum(-1)
     alpha = torch.tensor([0.57611688, 0.21194156, 0.21194156], dtype=F64)
@@ -235,6 +236,16 @@ def test_a_field_saves_and_loads_and_moves_with_its_buffers() -> None:
     narrow = field.to(torch.float32)
     assert narrow.features.features.dtype == torch.float32
     assert narrow.attributes(surface, camera).dtype == F64  # the surface's
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+@pytest.mark.parametrize("directions", DIRECTIONS)
+def test_a_field_makes_nothing_on_another_device(kind: type, directions: Directions) -> None:
+    field = copy.deepcopy(build(kind, directions)).to("meta")
+    surface, camera = bent(arm()), view()
+    moved = Surface(*(part.to("meta") for part in (surface.vertices, surface.joints, surface.frames, surface.faces)))
+    rendered = field.attributes(moved, camera.to("meta"))
+    assert field.conditional(rendered).log_prob(torch.zeros(5, dtype=F64, device="meta")).device.type == "meta"
 
 
 def test_pyro_takes_the_conditional_of_a_field() -> None:

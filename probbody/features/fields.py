@@ -82,7 +82,7 @@ class ConditionalMixture(FeatureField):
 
     The 3D-aware mixture of NeuralSMPL. With w_o the share of direction o, a pixel sees W_o = sum_v r_v w_vo and
     Phi_o = sum_v r_v w_vo phi_vo under the weights r of the renderer; its density is sum_o (W_o / sum W) p(f | Phi_o / W_o),
-    proper expectations both. Attributes are, direction after direction, the feature times its share, and the share.
+    proper expectations both. Attributes are the features times their shares, direction after direction, and then the shares.
     """
 
     def __init__(self, features: DirectedFeatures, emission: Emission) -> None:
@@ -92,11 +92,17 @@ class ConditionalMixture(FeatureField):
     def attributes(self, surface: Surface, camera: Camera) -> Float[Tensor, "B V C"]:
         """``O`` times (D + 1) channels."""
         weights = self.features.weights(surface, camera)
-        told = self.features.features.to(weights)
-        carries = (told != 0).any(-1, keepdim=True).to(told)
-        return (weights.unsqueeze(-1) * torch.cat([told, carries], dim=-1)).flatten(2)
+        phi = self.features.features.to(weights)
+        shares = weights * (phi != 0).any(-1)
+        return torch.cat([(weights.unsqueeze(-1) * phi).flatten(2), shares], dim=-1)
 
     def conditional(self, rendered: Float[Tensor, "*N C"]) -> Density:
         """The mixture over directions."""
-        parts = rendered.unflatten(-1, (self.features.directions.count, self.channels + 1))
-        return self.emission.among((parts[..., -1] + UNSEEN).log(), parts[..., :-1])
+        phi, shares = split(rendered, self.features.directions.count)
+        return self.emission.among((shares + UNSEEN).log(), phi)
+
+
+def split(rendered: Float[Tensor, "*N C"], count: int) -> tuple[Float[Tensor, "*N O D"], Float[Tensor, "*N O"]]:
+    """Features direction after direction and the shares of the directions, of what a renderer carried together."""
+    features, shares = rendered.split([rendered.shape[-1] - count, count], dim=-1)
+    return features.unflatten(-1, (count, -1)), shares

@@ -16,7 +16,7 @@ from ..densities.sphere import log_area
 from ..densities.von_mises_fisher import VonMisesFisherMixture
 from ..quantities import Surface
 from .emissions import VonMisesFisherEmission
-from .fields import DirectedFeatures
+from .fields import DirectedFeatures, split
 
 
 class MixedCosine(TorchDistribution):
@@ -44,13 +44,13 @@ class MixedCosine(TorchDistribution):
         self.shares, self.directions, self.concentration = shares, directions, concentration
         super().__init__(shares.shape[:-1], directions.shape[-1:], validate_args=False)
 
-    def cosine(self, value: Float[Tensor, "*N D"]) -> Float[Tensor, "*N"]:
+    def cosine(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*#N"]:
         """sum_o alpha_o cos(f, phi_o)."""
         kappa = self.concentration.expand(self.shares.shape[-1])
         mixture = VonMisesFisherMixture(self.shares, self.directions, kappa, validate_args=False)
         return (self.shares * mixture.cosines(value)).sum(-1)
 
-    def log_prob(self, value: Float[Tensor, "*N D"]) -> Float[Tensor, "*N"]:
+    def log_prob(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*#N"]:
         """The score; at most the log density at the mode of a von Mises-Fisher density."""
         peak = log_peak(self.concentration, self.event_shape[0]) - log_area(self.event_shape[0])
         return self.concentration * (self.cosine(value) - 1) + peak
@@ -67,12 +67,12 @@ class ReleasedField(FeatureField):
         self.features, self.emission, self.channels = features, emission, features.channels
 
     def attributes(self, surface: Surface, camera: Camera) -> Float[Tensor, "B V C"]:
-        """``O`` times (D + 1) channels: direction after direction, the feature and the share."""
-        weights = self.features.weights(surface, camera).unsqueeze(-1)
-        still = self.features.features.to(weights).expand(len(weights), -1, -1, -1)
-        return torch.cat([still, weights], dim=-1).flatten(2)
+        """``O`` times (D + 1) channels: the features, direction after direction, and then the shares."""
+        weights = self.features.weights(surface, camera)
+        still = self.features.features.to(weights).flatten(1).expand(len(weights), -1, -1)
+        return torch.cat([still, weights], dim=-1)
 
     def conditional(self, rendered: Float[Tensor, "*N C"]) -> Density:
         """The mixed score of the directions."""
-        parts = rendered.unflatten(-1, (self.features.directions.count, self.channels + 1))
-        return MixedCosine(parts[..., -1].softmax(-1), parts[..., :-1], self.emission.concentration.to(rendered))
+        phi, shares = split(rendered, self.features.directions.count)
+        return MixedCosine(shares.softmax(-1), phi, self.emission.concentration.to(rendered))
