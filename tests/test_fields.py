@@ -5,6 +5,7 @@ import math
 from itertools import product
 
 import pyro
+import pyro.distributions as dist
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -175,6 +176,21 @@ def test_the_densities_on_a_sphere_integrate_to_one(kind: type) -> None:
     value = SphereDirections.spiral(4000).references.double()
     mass = field.conditional(rendered.unsqueeze(1)).log_prob(value).exp().mean(-1) * 4 * math.pi
     torch.testing.assert_close(mass, torch.ones_like(mass), atol=1e-4, rtol=0)
+
+
+def test_gaussians_about_directions_are_pyros_mixture_of_normals_and_draw_what_they_say() -> None:
+    directions = torch.randn(4, 3, 6, dtype=F64)
+    directions[0, 1] = 0
+    weights, value = torch.randn(4, 3, dtype=F64), torch.randn(7, 4, 6, dtype=F64)
+    density = GaussianEmission(0.4).among(weights, directions)
+    parts = dist.Normal(normalize(directions, dim=-1), 0.4).to_event(1)
+    slow = dist.MixtureSameFamily(dist.Categorical(logits=weights), parts)
+    torch.testing.assert_close(density.log_prob(value), slow.log_prob(value), atol=1e-5, rtol=1e-6)
+    torch.testing.assert_close(density.expand((7, 4)).log_prob(value), density.log_prob(value))
+    sample = density.sample((20_000,))
+    assert sample.shape == (20_000, 4, 6)
+    torch.testing.assert_close(sample.mean(0), slow.mean, atol=0.02, rtol=0)
+    torch.testing.assert_close(sample.var(0), slow.variance, atol=0.02, rtol=0)
 
 
 def test_unit_features_do_not_tell_a_gaussian_from_a_von_mises_fisher_density() -> None:

@@ -4,11 +4,11 @@ import abc
 
 import torch
 from jaxtyping import Float
-from pyro.distributions import Categorical, MixtureSameFamily, Normal
 from torch import Tensor, nn
 
 from ..contracts import Density
 from ..densities.von_mises_fisher import VonMisesFisher, VonMisesFisherMixture
+from .gaussians import GaussianDirections
 
 
 class Emission(nn.Module, abc.ABC):
@@ -61,12 +61,12 @@ class GaussianEmission(Emission):
 
     def around(self, direction: Float[Tensor, "*N D"]) -> Density:
         """Normal about the unit vector, or about zero where nothing is expected."""
-        return Normal(_unit(direction), self.scale.to(direction), validate_args=False).to_event(1)
+        alone = direction.new_zeros(1)
+        return GaussianDirections(alone, direction.unsqueeze(-2), self.scale.to(direction), validate_args=False)
 
     def among(self, log_weights: Float[Tensor, "*N O"], directions: Float[Tensor, "*N O D"]) -> Density:
         """A mixture of those."""
-        chances = Categorical(logits=log_weights, validate_args=False)
-        return MixtureSameFamily(chances, self.around(directions), validate_args=False)
+        return GaussianDirections(log_weights, directions, self.scale.to(directions), validate_args=False)
 
 
 def _number(name: str, value: float | Tensor, least: float) -> Tensor:
@@ -74,10 +74,3 @@ def _number(name: str, value: float | Tensor, least: float) -> Tensor:
     if not bool(number.isfinite()) or float(number) < least:
         raise ValueError(f"{name}: expected a finite number, {least:g} or more, found {float(number)}.")
     return number
-
-
-def _unit(vectors: Float[Tensor, "*N D"]) -> Float[Tensor, "*N D"]:
-    """At unit length; zero where they are shorter than 1e-12."""
-    squared = vectors.square().sum(-1, keepdim=True)
-    known = squared > 1e-24
-    return vectors * (known * torch.where(known, squared, 1.0).rsqrt())
