@@ -2,7 +2,8 @@ r"""How kernels along a ray share its light.
 
 A ray meets ``n`` kernels, in the order of their densest points: optical depth tau, densest at the depth t, with the standard
 deviation s. P_jm = Phi((t_j - t_m) / s_m) is the share of kernel m before the densest point of kernel j, and S_j = sum_m
-P_jm tau_m the optical depth up to there. Rows that are shorter than others are filled up with tau = 0 at a large depth.
+P_jm tau_m the optical depth up to there. Kernels are rows and rays columns, so that the arithmetic runs along rays; columns
+that are shorter than others are filled up with tau = 0 at a large depth. In place of P stands e = 2 P - 1, an error function.
 """
 
 import abc
@@ -24,14 +25,14 @@ class Absorption(abc.ABC):
 
     @abc.abstractmethod
     def weights(
-        self, tau: Float[Tensor, "R n"], depth: Float[Tensor, "R n"], spread: Float[Tensor, "R n"]
-    ) -> tuple[Float[Tensor, "R n"], Memory]:
+        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
+    ) -> tuple[Float[Tensor, "n R"], Memory]:
         """Each kernel's part, and what the gradient will need."""
 
     @abc.abstractmethod
     def gradient(
-        self, grad: Float[Tensor, "R n"], memory: Memory
-    ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n"], Float[Tensor, "R n"]]:
+        self, grad: Float[Tensor, "n R"], memory: Memory
+    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
         """What the parts' gradient makes of tau, depth and spread."""
 
 
@@ -49,34 +50,37 @@ class Conservative(Absorption):
     """
 
     def weights(
-        self, tau: Float[Tensor, "R n"], depth: Float[Tensor, "R n"], spread: Float[Tensor, "R n"]
-    ) -> tuple[Float[Tensor, "R n"], Memory]:
+        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
+    ) -> tuple[Float[Tensor, "n R"], Memory]:
         """Each kernel's part, and what the gradient will need."""
         passed = _passed(depth, spread)
-        before = _before(passed, tau)
-        start, step = before[:, :-1].neg().exp_(), before.diff(dim=1).clamp_(min=torch.finfo(tau.dtype).tiny)
-        mean = start * (torch.expm1(-step) / -step)  # (R, n + 1)
-        fall = mean[:, :-1] - mean[:, 1:]
-        share = torch.bmm(fall.unsqueeze(1), passed).squeeze(1) + mean[:, -1:]
-        return tau * share, (passed, tau, depth, spread, start, step, share, fall)
+        before, work = _before(passed, tau)
+        start, step = before[:-1].neg().exp_(), before.diff(dim=0)
+        step.masked_fill_(step == 0, torch.finfo(tau.dtype).tiny)
+        lost = torch.expm1(-step).div_(step).neg_()  # (1 - exp(-x)) / x
+        mean = start * lost  # (n + 1, R)
+        fall = mean[:-1] - mean[1:]
+        share = torch.mul(passed, fall.unsqueeze(1), out=work).sum(0).add_(mean[0]).add_(mean[-1]).mul_(0.5)
+        return tau * share, (passed, tau, depth, spread, start, step, lost, share, fall)
 
     def gradient(
-        self, grad: Float[Tensor, "R n"], memory: Memory
-    ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n"], Float[Tensor, "R n"]]:
+        self, grad: Float[Tensor, "n R"], memory: Memory
+    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
         """What the parts' gradient makes of tau, depth and spread."""
-        passed, tau, depth, spread, start, step, share, fall = memory
+        passed, tau, depth, spread, start, step, lost, share, fall = memory
         taken = grad * tau
-        to_fall = torch.bmm(passed, taken.unsqueeze(-1)).squeeze(-1)
-        to_mean = torch.cat([to_fall, taken.sum(1, keepdim=True)], dim=1)
-        to_mean[:, 1:] -= to_fall
+        whole = taken.sum(0, keepdim=True)
+        work = passed * taken
+        to_fall = work.sum(1).add_(whole).mul_(0.5)
+        to_mean = torch.cat([to_fall, whole])
+        to_mean[1:] -= to_fall
         to_mean *= start
         bend = _bend(step)
         ends = to_mean * bend
-        starts = -to_mean * (torch.expm1(-step) / -step + bend)
-        to_before = starts[:, 1:] + ends[:, :-1]
-        to_tau = grad * share + torch.bmm(to_before.unsqueeze(1), passed).squeeze(1) + ends[:, -1:]
-        # tau_m (fall_j grad_m + to_before_j) goes to P_jm
-        to_passed = torch.baddbmm((to_before.unsqueeze(-1) * tau.unsqueeze(1)), fall.unsqueeze(-1), taken.unsqueeze(1))
+        to_before = ends[:-1] - (to_mean * (lost + bend))[1:]
+        to_tau = grad * share + ends[-1]
+        to_tau += torch.mul(passed, to_before.unsqueeze(1), out=work).sum(0).add_(to_before.sum(0)).mul_(0.5)
+        to_passed = torch.mul(fall.unsqueeze(1), taken, out=work).addcmul_(to_before.unsqueeze(1), tau)
         return (to_tau, *_unpassed(to_passed, depth, spread))
 
 
@@ -91,21 +95,21 @@ class ClosedForm(Absorption):
     gain: float = 1.0
 
     def weights(
-        self, tau: Float[Tensor, "R n"], depth: Float[Tensor, "R n"], spread: Float[Tensor, "R n"]
-    ) -> tuple[Float[Tensor, "R n"], Memory]:
+        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
+    ) -> tuple[Float[Tensor, "n R"], Memory]:
         """Each kernel's part, and what the gradient will need."""
         passed = _passed(depth, spread)
-        share = self.gain * torch.bmm(passed, tau.unsqueeze(-1)).squeeze(-1).neg().exp()
+        share = self.gain * _before(passed, tau)[0][1:-1].neg().exp()
         return tau * share, (passed, tau, depth, spread, share)
 
     def gradient(
-        self, grad: Float[Tensor, "R n"], memory: Memory
-    ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n"], Float[Tensor, "R n"]]:
+        self, grad: Float[Tensor, "n R"], memory: Memory
+    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
         """What the parts' gradient makes of tau, depth and spread."""
         passed, tau, depth, spread, share = memory
         to_before = -grad * share * tau
-        to_tau = grad * share + torch.bmm(to_before.unsqueeze(1), passed).squeeze(1)
-        return (to_tau, *_unpassed(to_before.unsqueeze(-1) * tau.unsqueeze(1), depth, spread))
+        to_tau = grad * share + 0.5 * ((passed * to_before.unsqueeze(1)).sum(0) + to_before.sum(0))
+        return (to_tau, *_unpassed(to_before.unsqueeze(1) * tau, depth, spread))
 
 
 @dataclass(frozen=True)
@@ -116,50 +120,51 @@ class Composited(Absorption):
     """
 
     def weights(
-        self, tau: Float[Tensor, "R n"], depth: Float[Tensor, "R n"], spread: Float[Tensor, "R n"]
-    ) -> tuple[Float[Tensor, "R n"], Memory]:
+        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
+    ) -> tuple[Float[Tensor, "n R"], Memory]:
         """Each kernel's part, and what the gradient will need."""
-        left = (tau - tau.cumsum(1)).exp()  # transmittance before each
+        left = (tau - tau.cumsum(0)).exp()  # transmittance before each
         through = (-tau).exp()
         part = -torch.expm1(-tau) * left
         return part, (left, through, part)
 
     def gradient(
-        self, grad: Float[Tensor, "R n"], memory: Memory
-    ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n"], Float[Tensor, "R n"]]:
+        self, grad: Float[Tensor, "n R"], memory: Memory
+    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
         """What the parts' gradient makes of tau; depth and spread only order the sheets."""
         left, through, part = memory
         behind = grad * part
-        to_tau = grad * left * through - (behind.sum(1, keepdim=True) - behind.cumsum(1))
+        to_tau = grad * left * through - (behind.sum(0) - behind.cumsum(0))
         return to_tau, torch.zeros_like(grad), torch.zeros_like(grad)
 
 
 def _passed(depth: Tensor, spread: Tensor) -> Tensor:
-    """P: (R, n, n), rows the points, columns the kernels."""
-    away = (depth.unsqueeze(2) - depth.unsqueeze(1)).mul_((math.sqrt(0.5) / spread).unsqueeze(1))
-    return away.clamp_(-_FARTHEST, _FARTHEST).erf_().add_(1).mul_(0.5)
+    """e: points, kernels, rays."""
+    away = (depth.unsqueeze(1) - depth).mul_(math.sqrt(0.5) / spread)
+    return away.clamp_(-_FARTHEST, _FARTHEST).erf_()
 
 
 def _unpassed(grad: Tensor, depth: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
     """What a gradient of P, which is used up, makes of depth and spread."""
-    inverse = spread.reciprocal().unsqueeze(1)
-    away = (depth.unsqueeze(2) - depth.unsqueeze(1)).mul_(inverse).clamp_(-_FARTHEST, _FARTHEST)
-    grad = grad.mul_(inverse * (1 / math.sqrt(2 * math.pi))).mul_((away * away).mul_(-0.5).exp_())
-    to_depth = grad.sum(2) - grad.sum(1)
-    return to_depth, -grad.mul_(away).sum(1)
+    inverse = spread.reciprocal()
+    away = (depth.unsqueeze(1) - depth).mul_(inverse).clamp_(-_FARTHEST, _FARTHEST)
+    grad = grad.mul_((away * away).mul_(-0.5).exp_())
+    factor = inverse * (1 / math.sqrt(2 * math.pi))
+    to_depth = (grad * factor).sum(1) - grad.sum(0) * factor
+    return to_depth, -grad.mul_(away).sum(0) * factor
 
 
-def _before(passed: Tensor, tau: Tensor) -> Tensor:
-    """Optical depth before the first, at each densest point, and after the last: (R, n + 2), ascending."""
-    whole = tau.sum(1, keepdim=True)
-    return torch.cat([torch.zeros_like(whole), torch.bmm(passed, tau.unsqueeze(-1)).squeeze(-1), whole], dim=1)
+def _before(passed: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
+    """Optical depth before the first, at each densest point, and after the last: (n + 2, R); and room to work in."""
+    whole, work = tau.sum(0, keepdim=True), passed * tau
+    return torch.cat([torch.zeros_like(whole), work.sum(1).add_(whole).mul_(0.5), whole]), work
 
 
 def _bend(step: Tensor) -> Tensor:
     """The derivative of (1 - exp(-x)) / x."""
     series = torch.full_like(step, -1 / 5760)
     for term in (1 / 840, -1 / 144, 1 / 30, -1 / 8, 1 / 3, -1 / 2):
-        series = series.mul_(step).add_(term)
+        series.mul_(step).add_(term)
     falling = (-step).exp()
     exact = (falling + torch.expm1(-step) / step) / step
     return torch.where(step < 0.05, series, exact)

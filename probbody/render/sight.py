@@ -26,11 +26,11 @@ from torch import Tensor
 
 from ..contracts import Camera
 from ..geometry.cameras import NEAREST
-from ..geometry.symmetric import largest_eigenvalue
+from ..geometry.symmetric import determinant, largest_eigenvalue, six
 from ..quantities import Kernels
 
-_FLATTEST = 1e-6
-"""The least determinant of a precision, as a share of the largest eigenvalue cubed (float32 has no more digits)."""
+_FLATTEST = 1e-9
+"""The least determinant of a precision, as a share of its mean eigenvalue cubed; float32 tells no less from zero."""
 
 
 class OpticalDepth(abc.ABC):
@@ -86,21 +86,20 @@ class Sight:
 def sight(kernels: Kernels, camera: Camera, depth: OpticalDepth) -> Sight:
     """How the kernels lie to the camera's rays; what cannot be drawn is a ValueError."""
     rays = _Rays.of(camera, kernels.means)
-    place = camera.project(kernels.means)  # (B, K, 3)
-    k = place[..., 2].clamp_min(NEAREST).reciprocal() if rays.meet else torch.zeros_like(place[..., 2])
-    ahead = rays.first + place[..., :2] @ rays.steps if rays.meet else rays.first.expand_as(place)
+    _refuse_nonsense(kernels)
+    u, v, z = camera.project(kernels.means).flatten(0, 1).mT.contiguous()
+    # the precisions along the first pixel's ray and along the steps from pixel to pixel
+    half = kernels.precisions.flatten(1, 2) @ rays.frame.mT
+    whole = half.unflatten(1, (-1, 3)).mT.flatten(1, 2) @ rays.frame.mT
+    xx, yy, zz, xy, xz, yz = six(whole.unflatten(1, (-1, 3)))
     if rays.meet:
-        across = rays.steps.unsqueeze(1) / k[..., None, None]  # (B, K, 2, 3)
+        away = z.clamp_min(NEAREST)
+        da, db = xy + u * yy + v * yz, xz + u * yz + v * zz
+        dd = xx + u * (xy + da) + v * (xz + db)
+        lie = [away.reciprocal(), dd, away * da, away * db, *(away.square() * torch.stack([yy, yz, zz]))]
     else:
-        across = rays.steps.unsqueeze(1).expand(*place.shape[:2], 2, 3)
-    frame = torch.cat([ahead.unsqueeze(2), across], dim=2)
-    precisions = 0.5 * (kernels.precisions + kernels.precisions.mT)
-    _refuse_nonsense(kernels.means, precisions)
-    products = (frame @ precisions @ frame.mT).flatten(2)[..., [0, 1, 2, 4, 5, 8]]
-    amplitude = depth.amplitude(precisions)
-    numbers = (
-        torch.cat([place, k.unsqueeze(-1), products, amplitude.unsqueeze(-1)], dim=-1).flatten(0, 1).mT.contiguous()
-    )
+        lie = [torch.zeros_like(z), xx, xy, xz, yy, yz, zz]
+    numbers = torch.stack([u, v, z, *lie, depth.amplitude(kernels.precisions).flatten()])
     return Sight(numbers, rays.slant(camera), NEAREST if rays.meet else -torch.inf)
 
 
@@ -108,57 +107,61 @@ def sight(kernels: Kernels, camera: Camera, depth: OpticalDepth) -> Sight:
 class _Rays:
     """The rays of a camera, which change with the pixel at an even rate: in direction, or in origin."""
 
-    first: Float[Tensor, "B 1 3"]  # direction with depth 1 at pixel (0, 0)
-    steps: Float[Tensor, "B 2 3"]  # what one pixel along u, and along v, adds to the direction or to the origin
+    frame: Float[Tensor, "B 3 3"]
+    """The direction, with a depth of 1, of the first pixel's corner; what a pixel along u, and along v, adds."""
     meet: bool
+    """In a point: steps from pixel to pixel turn the ray. Else they move it."""
 
     @classmethod
     def of(cls, camera: Camera, like: Tensor) -> "_Rays":
         if camera.views != 1:
             raise ValueError(
-                f"VolumeRenderer draws one view of each body, not the {camera.views} of a rig; draw its cameras."
+                f"camera: expected one view of each body, found a rig of {camera.views}; draw its cameras."
             )
         if len(camera) != len(like):
-            raise ValueError(f"VolumeRenderer: {len(like)} bodies need as many cameras, not {len(camera)}.")
+            raise ValueError(f"camera: expected one for each of {len(like)} bodies, found {len(camera)}.")
         height, width = camera.size
         corners = like.new_tensor([[0, 0], [width, 0], [0, height], [width, height]]).expand(len(like), 4, 2)
         origins, directions = camera.rays(corners)
         directions = directions / camera.turned(directions)[..., 2:]
-        apart = bool((origins - origins[:, :1]).abs().amax() > 1e-6)
-        moving = origins if apart else directions
-        bent = (moving[:, 3] - moving[:, 2] - moving[:, 1] + moving[:, 0]).detach().abs().amax()
-        turning = (directions - directions[:, :1]).detach().abs().amax()
-        if bool(bent > 1e-4) or (apart and bool(turning > 1e-5)):
+        with torch.no_grad():
+            apart = (origins - origins[:, :1]).abs().amax().item() > 1e-6
+            moving = origins if apart else directions
+            bent = (moving[:, 3] - moving[:, 2] - moving[:, 1] + moving[:, 0]).abs().amax().item()
+            turning = (directions - directions[:, :1]).abs().amax().item()
+        if bent > 1e-4 or (apart and turning > 1e-5):
             raise ValueError(
-                "VolumeRenderer: a camera's rays must meet in a point or be parallel, and be evenly spaced."
+                "camera: expected rays, evenly spaced, that meet in a point or are parallel, found others."
             )
-        sides = like.new_tensor([width, height]).unsqueeze(-1)
-        steps = (moving[:, 1:3] - moving[:, :1]) / sides
-        return cls(directions[:, :1], steps, not apart)
+        moving = origins if apart else directions
+        steps = (moving[:, 1:3] - moving[:, :1]) / like.new_tensor([[width], [height]])
+        return cls(torch.cat([directions[:, :1], steps], dim=1), not apart)
 
     def slant(self, camera: Camera) -> Tensor:
         """The squared length of each pixel's direction, row by row, body by body."""
         height, width = camera.size
+        first, right, down = self.frame.unsqueeze(2).unbind(1)  # (B, 1, 3) each
         if not self.meet:
-            return self.first.square().sum(-1).expand(-1, height * width).reshape(-1)
-        u = torch.arange(width, dtype=self.first.dtype, device=self.first.device) + 0.5
-        v = torch.arange(height, dtype=self.first.dtype, device=self.first.device) + 0.5
-        along, down = u[:, None] * self.steps[:, :1], v[:, None] * self.steps[:, 1:]
-        return (self.first.unsqueeze(2) + along.unsqueeze(1) + down.unsqueeze(2)).square().sum(-1).flatten()
+            return first.square().sum(-1).expand(-1, height * width).reshape(-1)
+        u = torch.arange(width, dtype=first.dtype, device=first.device)[:, None] + 0.5
+        v = torch.arange(height, dtype=first.dtype, device=first.device)[:, None] + 0.5
+        right, down = first + u * right, v * down  # (B, W, 3), (B, H, 3)
+        apart = right.square().sum(-1).unsqueeze(1) + down.square().sum(-1).unsqueeze(2)
+        return (apart + 2 * down @ right.mT).flatten()
 
 
-def _refuse_nonsense(means: Tensor, precisions: Tensor) -> None:
+def _refuse_nonsense(kernels: Kernels) -> None:
     """Kernels must be somewhere, and precisions positive definite."""
     with torch.no_grad():
-        a, b, c = precisions[..., 0, 0], precisions[..., 1, 1], precisions[..., 2, 2]
-        d, e, f = precisions[..., 0, 1], precisions[..., 0, 2], precisions[..., 1, 2]
-        minor = a * b - d * d
-        determinant = c * minor + 2 * d * e * f - a * f * f - b * e * e
-        size = (a + b + c) / 3
-        good = (a > 0) & (minor > 0) & (determinant > _FLATTEST * size**3 * 1e-3) & (means.sum(-1).abs() < torch.inf)
+        numbers = six(kernels.precisions)
+        size = numbers[:3].mean(0)
+        leading = numbers[0] * numbers[1] - numbers[3].square()
+        good = (size > 0) & (leading > 0) & (determinant(numbers) > _FLATTEST * size**3)
+        good &= kernels.means.sum(-1).isfinite().flatten() & size.isfinite()
         if not bool(good.all()):
-            wrong = (~good).nonzero()[:5].tolist()
+            wrong = (~good).view(kernels.means.shape[:2]).nonzero()
+            named = ", ".join(f"{kernel} of body {body}" for body, kernel in wrong[:5].tolist())
             raise ValueError(
-                f"VolumeRenderer: means must be finite and precisions positive definite, but those of (body, kernel) "
-                f"{', '.join(str(tuple(pair)) for pair in wrong)} are not ({int((~good).sum())} in all)."
+                f"kernels: expected finite means and positive definite precisions, found {len(wrong)} without: "
+                f"{named}{' and others' if len(wrong) > 5 else ''}."
             )

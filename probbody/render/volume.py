@@ -1,16 +1,17 @@
 """A body as a volume: kernels that emit and absorb along each ray."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 from ..contracts import Camera, Renderer
 from ..quantities import Kernels, Rendering, Surface
 from .absorption import Absorption, Conservative
-from .pairs import Lists, Meeting, Share, Window, lists, window
+from .lists import Carried, Lists, Share, gathered, lists
+from .pairs import Meeting, Pairs, pairs_within
 from .sight import ByThickness, OpticalDepth, sight
 
 
@@ -51,23 +52,17 @@ class VolumeRenderer(Renderer):
 
     def draw(self, kernels: Kernels, attributes: Float[Tensor, "B K C"], camera: Camera) -> Rendering:
         """The picture of kernels that carry attributes of their own."""
-        pairs, order, weights, depth = self._weights(kernels, camera)
-        height, width = camera.size
-        bodies, _, channels = attributes.shape
-        rows = pairs.kernel[order.order]
-        packed = embedding_bag(
-            rows, attributes.flatten(0, 1), order.begins, mode="sum", per_sample_weights=weights.to(attributes.dtype)
-        )
-        pixel = pairs.pixel[order.order]
-        coverage, along = (
-            weights.new_zeros(bodies * height * width).index_add(0, pixel, part) for part in (weights, weights * depth)
-        )
-        features = packed.new_zeros(bodies * height * width, channels).index_copy(0, order.rays, packed)
-        depth = along / coverage.clamp_min(torch.finfo(weights.dtype).tiny)
-        shape = (bodies, height, width)
-        return Rendering(
-            features.unflatten(0, shape).permute(0, 3, 1, 2), coverage.clamp_max(1).view(shape), depth.view(shape)
-        )
+        pairs, listed, parts, coverage, deep = self._parts(kernels, camera)
+        packed = Carried.apply(parts.to(attributes.dtype), attributes.flatten(0, 1), pairs, listed)
+        shape = (len(attributes), *camera.size)
+        least = torch.finfo(coverage.dtype).tiny
+
+        def spread(values: Tensor) -> Tensor:
+            empty = values.new_zeros(math.prod(shape), *values.shape[1:])
+            return empty.index_copy_(0, listed.rays, values).unflatten(0, shape)
+
+        depth = deep / coverage.clamp_min(least)
+        return Rendering(spread(packed).permute(0, 3, 1, 2), spread(coverage.clamp_max(1)), spread(depth))
 
     def sample(
         self, surface: Surface, image: Float[Tensor, "B C H W"], camera: Camera
@@ -78,26 +73,21 @@ class VolumeRenderer(Renderer):
             raise ValueError(f"image: expected height and width {camera.size}, found {tuple(image.shape[2:])}.")
         with torch.no_grad():
             kernels = self.kernels(surface)
-            pairs, order, weights, _ = self._weights(kernels, camera)
-            by_kernel = torch.empty_like(weights)
-            by_kernel[order.order] = weights
-        begins = pairs.counts.cumsum(0) - pairs.counts
-        flat = image.permute(0, 2, 3, 1).flatten(0, 2)
-        seen = embedding_bag(pairs.pixel, flat, begins, mode="sum", per_sample_weights=by_kernel.to(image.dtype))
-        visible = by_kernel.new_zeros(len(begins)).index_add_(0, pairs.kernel, by_kernel).view(bodies, -1)
+            pairs, listed, parts, _, _ = self._parts(kernels, camera)
+        rows = image.permute(0, 2, 3, 1).flatten(0, 2).index_select(0, listed.rays)
+        parts = parts.to(image.dtype)
+        seen = gathered(parts, rows, pairs, listed).unflatten(0, (bodies, -1))
+        visible = gathered(parts, torch.ones_like(rows[:, :1]), pairs, listed).view(bodies, -1)
         vertices = surface.vertices.shape[1]
-        total = image.new_zeros(bodies, vertices, channels).index_add(
-            1, kernels.vertex, seen.unflatten(0, (bodies, -1))
-        )
-        visibility = visible.new_zeros(bodies, vertices).index_add_(1, kernels.vertex, visible)
+        total = image.new_zeros(bodies, vertices, channels).index_add(1, kernels.vertex, seen)
+        visibility = visible.new_zeros(bodies, vertices).index_add(1, kernels.vertex, visible)
         return total / visibility.clamp_min(torch.finfo(visibility.dtype).tiny).unsqueeze(-1), visibility
 
-    def _weights(self, kernels: Kernels, camera: Camera) -> tuple[Window, Lists, Tensor, Tensor]:
-        """The pairs by kernel, their order by ray, and in the latter their weights and depths."""
+    def _parts(self, kernels: Kernels, camera: Camera) -> tuple[Pairs, Lists, Tensor, Tensor, Tensor]:
+        """The pairs by kernel and by ray; in the latter order their parts; the rays' coverage, and depth times it."""
         seen = sight(kernels, camera, self.opacity)
         bodies = len(kernels.means)
-        pairs = window(seen, camera.size, bodies, self.cut)
+        pairs = pairs_within(seen, camera.size, bodies, self.cut)
         tau, depth, spread = Meeting.apply(seen.numbers, seen.slant, pairs, self.opacity.thick)
-        order = lists(pairs.pixel, depth, bodies * camera.size[0] * camera.size[1])
-        weights, deep = Share.apply(tau, depth, spread, order, self.absorption)
-        return pairs, order, weights, deep
+        listed = lists(pairs, depth, bodies * math.prod(camera.size))
+        return pairs, listed, *Share.apply(tau, depth, spread, listed, self.absorption)
