@@ -21,7 +21,7 @@ def cosines(
     """
     if directions.dim() == 2:
         length, known = lengths(directions)
-        return _inner_with_all(value, directions) * (known / length), (known * length).detach()
+        return _inner_with_all(value, directions * (known / length)[:, None]), (known * length).detach()
     if value.shape[:-1] == directions.shape[:-2]:
         return _Cosines.apply(value, directions)
     length, known = lengths(directions)

@@ -53,10 +53,14 @@ class UniformSphere(TorchDistribution):
         drawn = torch.randn(shape, dtype=self._like.dtype, device=self._like.device)
         return torch.nn.functional.normalize(drawn, dim=-1)
 
-    def log_prob(self, value: Float[Tensor, "*N D"]) -> Float[Tensor, "*N"]:
+    def log_prob(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*N"]:
         """Minus the log of the sphere's area."""
         shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
         return self._like.expand(shape) - log_area(self.event_shape[0])
+
+    def cosine(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*#N"]:
+        """Zero: there is no direction for a value to agree with."""
+        return self._like.expand(torch.broadcast_shapes(value.shape[:-1], self.batch_shape))
 
     def entropy(self) -> Float[Tensor, "*B"]:
         """The log of the sphere's area, in nats."""

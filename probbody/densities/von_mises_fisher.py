@@ -178,8 +178,12 @@ class VonMisesFisherMixture(TorchDistribution):
     def _weighted(self, value: Tensor) -> Tensor:
         """The weighted log densities of the parts, relative to the uniform."""
         cosine, length = cosines(value, self.directions)
-        relative = self.concentrations * (cosine - 1) + log_peak(self.concentrations, self.event_shape[0])
-        return self.log_weights + torch.where(length > 0, relative, 0.0)
+        known = length > 0
+        at_zero = log_peak(self.concentrations, self.event_shape[0]) - self.concentrations
+        # one pass over what may be pixels times hundreds of directions
+        return torch.addcmul(
+            self.log_weights + torch.where(known, at_zero, 0.0), cosine, torch.where(known, self.concentrations, 0.0)
+        )
 
 
 def _shortfall(kappa: Tensor, dim: int) -> Tensor:

@@ -1,7 +1,13 @@
 """What the points of a body, and of all else, look like to a feature extractor."""
 
+from .backgrounds import ClutterBank as ClutterBank
+from .backgrounds import GaussianBackground as GaussianBackground
+from .backgrounds import MixtureBackground as MixtureBackground
+from .backgrounds import UniformBackground as UniformBackground
+from .backgrounds import VonMisesFisherBackground as VonMisesFisherBackground
 from .bins import AngleDirections as AngleDirections
 from .bins import SigmoidDirections as SigmoidDirections
+from .clutter import fit_mixture as fit_mixture
 from .directions import CircleDirections as CircleDirections
 from .directions import Directions as Directions
 from .directions import OneDirection as OneDirection
@@ -12,6 +18,10 @@ from .emissions import VonMisesFisherEmission as VonMisesFisherEmission
 from .fields import ConditionalMixture as ConditionalMixture
 from .fields import DirectedFeatures as DirectedFeatures
 from .fields import ExpectedFeatures as ExpectedFeatures
+from .likelihoods import HardMax as HardMax
+from .likelihoods import LogMixture as LogMixture
+from .likelihoods import NoOutliers as NoOutliers
+from .likelihoods import SoftMax as SoftMax
 from .limbs import Limbs as Limbs
 from .limbs import at_rest as at_rest
 from .limbs import limbs_of as limbs_of
