@@ -180,6 +180,8 @@ def test_shapes_and_tempering() -> None:
         OcclusionDensity(scene.coverage, scene.density.body, scene.background, visible=1.5)
     with pytest.raises(ValueError, match="background"):
         OcclusionDensity(scene.coverage, scene.density.body, scene.density.body)
+    with pytest.raises(ValueError, match="support"):
+        scene.density.log_prob(scene.features / 0 - scene.features / 0)
     with pytest.raises(ValueError, match="coverage"):
         OcclusionDensity(2 + scene.coverage, scene.density.body, scene.background, validate_args=True)
 

@@ -68,6 +68,8 @@ class PixelDensity(TorchDistribution, abc.ABC):
 
     def log_prob(self, value: Float[Tensor, "*#B D H W"]) -> Float[Tensor, "*B"]:
         """The log density of feature images, in nats, times the tempering exponent."""
+        if self._validate_args:
+            self._validate_sample(value)  # not a number, anywhere
         return self.temper * self.pixels(value).sum((-2, -1))
 
     def pixels(self, value: Float[Tensor, "*#B D H W"]) -> Float[Tensor, "*B H W"]:
@@ -102,7 +104,7 @@ class OcclusionDensity(PixelDensity):
     one, is not followed beyond the square root of the largest number. A body may say what it likes, but not NaN, where it
     covers nothing.
 
-    References: Zhang et al. (2023), 3D-Aware Neural Body Fitting, equations 11 and 12, with its maximum written as a mixture.
+    References: Zhang et al. (2023), 3DNBF, ICCV: its maximum over visible or not, written as the sum that it stands for.
     """
 
     def visible_posterior(self, value: Float[Tensor, "*#B D H W"]) -> Float[Tensor, "*B H W"]:

@@ -23,7 +23,7 @@ class HardMaxScore(PixelDensity):
     with coverage alpha and chance v of being visible. Where the coverage is one it lies below the mixture by at most log 2;
     blending by the coverage, instead of NeMo's hard mask, lets the silhouette pull.
 
-    References: Wang et al. (2021), NeMo, arXiv:2101.12378, equation 7.
+    References: Wang et al. (2021), NeMo, arXiv:2101.12378.
     """
 
     def visible_posterior(self, value: Float[Tensor, "*#B D H W"]) -> Float[Tensor, "*B H W"]:

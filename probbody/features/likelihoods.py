@@ -45,7 +45,7 @@ class LogMixture(PixelLikelihood):
         visible: the chance that a covered pixel is not hidden.
         temper: the exponent by which the evidence of the pixels counts, which are not independent.
 
-    References: Zhang et al. (2023), 3DNBF, ICCV, equations 11 and 12.
+    References: Zhang et al. (2023), 3DNBF, ICCV, on its robust likelihood.
     """
 
     def __init__(self, visible: float = 0.5, temper: float = 1.0) -> None:
