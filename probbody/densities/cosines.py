@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+_IN_CACHE = 2**18  # numbers
 _NO_LENGTH = 1e-24  # the square of a length at which a direction is taken for none
 
 
@@ -43,8 +44,8 @@ class _Cosines(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, value: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         # each direction's map on its own, not interleaved: what is multiplied with them later runs several times quicker
-        squared = torch.stack([(part * part).sum(-1) for part in directions.unbind(-2)]).movedim(0, -1)
-        inner = torch.stack([(value * part).sum(-1) for part in directions.unbind(-2)]).movedim(0, -1)
+        squared = torch.stack([_inner(part, part) for part in directions.unbind(-2)]).movedim(0, -1)
+        inner = torch.stack([_inner(value, part) for part in directions.unbind(-2)]).movedim(0, -1)
         length = torch.where(squared > _NO_LENGTH, squared, 0.0).sqrt()
         inverse = torch.where(squared > _NO_LENGTH, squared, torch.inf).rsqrt()
         cosine = inner * inverse
@@ -80,6 +81,14 @@ def _slopes(value: Tensor, directions: Tensor, along: Tensor, needs: tuple) -> t
     inward = -outward * cosine / length
     by_directions = outward[..., None] * value[..., None, :] + inward[..., None] * directions if needs[1] else None
     return by_value, by_directions
+
+
+def _inner(one: Tensor, other: Tensor) -> Tensor:
+    """Inner products of rows (N, *M, D), in pieces whose products stay in the processor's cache."""
+    if one.device.type != "cpu":
+        return (one * other).sum(-1)
+    piece = max(1, _IN_CACHE // max(1, one[:1].numel()))
+    return torch.cat([(a * b).sum(-1) for a, b in zip(one.split(piece), other.split(piece), strict=True)])
 
 
 def _inner_with_all(value: Tensor, directions: Tensor) -> Tensor:
