@@ -223,6 +223,19 @@ def test_gradients_in_every_argument() -> None:
     assert torch.equal(nowhere.grad, torch.zeros(5, dtype=F64))
 
 
+def test_torchs_function_transforms_go_through_it() -> None:
+    values, directions, kappa = unit(3, 5), torch.randn(4, 3, 5, dtype=F64), number(6.0)
+
+    def score(direction: Tensor, k: Tensor) -> Tensor:
+        return VonMisesFisher(direction, k, validate_args=False).log_prob(values).sum()
+
+    slopes = torch.func.vmap(torch.func.grad(score, argnums=(0, 1)), in_dims=(0, None))(directions, kappa)
+    for index, direction in enumerate(directions):
+        leaves = (direction.clone().requires_grad_(), kappa.clone().requires_grad_())
+        for batched, alone in zip(slopes, torch.autograd.grad(score(*leaves), leaves), strict=True):
+            torch.testing.assert_close(batched[index], alone)
+
+
 def test_it_has_the_shapes_that_pyro_expects() -> None:
     density = VonMisesFisher(unit(3, 5), torch.full((2, 3), 4.0, dtype=F64))
     assert (density.batch_shape, density.event_shape) == ((2, 3), (5,))

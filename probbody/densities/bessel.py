@@ -18,11 +18,11 @@ References:
 """
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from .debye import log_series
 
@@ -87,14 +87,14 @@ class _Normaliser(torch.autograd.Function):
         return log_mean.to(kappa.dtype), peak.to(kappa.dtype)
 
     @staticmethod
-    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, int], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: tuple[Tensor, Tensor]) -> None:
         ctx.save_for_backward(inputs[0])
-        ctx.dim = inputs[1]  # type: ignore[attr-defined]
+        ctx.dim = inputs[1]
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *along: Tensor) -> tuple[Tensor, None]:
-        (kappa,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        ratio, shortfall = _Resultant.apply(kappa, ctx.dim)  # type: ignore[attr-defined]
+    def backward(ctx: Any, *along: Tensor) -> tuple[Tensor, None]:
+        (kappa,) = ctx.saved_tensors
+        ratio, shortfall = _Resultant.apply(kappa, ctx.dim)
         return along[0] * ratio + along[1] * shortfall, None
 
 
@@ -110,14 +110,14 @@ class _Resultant(torch.autograd.Function):
         return ratio.to(kappa.dtype), (1 - ratio).to(kappa.dtype)
 
     @staticmethod
-    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, int], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: tuple[Tensor, Tensor]) -> None:
         ctx.save_for_backward(inputs[0])
-        ctx.dim = inputs[1]  # type: ignore[attr-defined]
+        ctx.dim = inputs[1]
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *along: Tensor) -> tuple[Tensor, None]:
-        (kappa,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        slope = _slope(_wide(kappa), ctx.dim).to(kappa.dtype)  # type: ignore[attr-defined]
+    def backward(ctx: Any, *along: Tensor) -> tuple[Tensor, None]:
+        (kappa,) = ctx.saved_tensors
+        slope = _slope(_wide(kappa), ctx.dim).to(kappa.dtype)
         return (along[0] - along[1]) * slope, None
 
 

@@ -4,10 +4,11 @@ The inner loop of every density of directions: 32,768 pixels of 64 channels, eig
 that size is kept or copied, and so that it is as quick where channels come before pixels as where they come after.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 _IN_CACHE = 2**18  # numbers
 _NO_LENGTH = 1e-24  # the square of a length at which a direction is taken for none
@@ -42,23 +43,35 @@ class _Cosines(torch.autograd.Function):
     """As the plain formula, one direction at a time and without keeping products of values and directions."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, value: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(value: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         # each direction's map on its own, not interleaved: what is multiplied with them later runs several times quicker
         squared = torch.stack([_inner(part, part) for part in directions.unbind(-2)]).movedim(0, -1)
         inner = torch.stack([_inner(value, part) for part in directions.unbind(-2)]).movedim(0, -1)
         length = torch.where(squared > _NO_LENGTH, squared, 0.0).sqrt()
-        inverse = torch.where(squared > _NO_LENGTH, squared, torch.inf).rsqrt()
-        cosine = inner * inverse
-        ctx.save_for_backward(value, directions, cosine, inverse)
-        ctx.mark_non_differentiable(length)
-        return cosine, length
+        return inner * torch.where(squared > _NO_LENGTH, squared, torch.inf).rsqrt(), length
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *along: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        value, directions, cosine, inverse = ctx.saved_tensors  # type: ignore[attr-defined]
-        needs = ctx.needs_input_grad  # type: ignore[attr-defined]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs, *output)
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, int | None], value: Tensor, directions: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        both = [
+            part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)
+            for part, dim in zip((value, directions), in_dims, strict=True)
+        ]
+        return _Cosines.apply(*both), (0, 0)
+
+    @staticmethod
+    def backward(ctx: Any, *along: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        value, directions, cosine, length = ctx.saved_tensors
+        needs = ctx.needs_input_grad
         if torch.is_grad_enabled():  # a second derivative is asked for
             return _slopes(value, directions, along[0], needs)
+        inverse = torch.where(length > 0, length, torch.inf).reciprocal()
         outward = along[0] * inverse
         by_value = (outward[..., None] * directions).sum(-2) if needs[0] else None
         if not needs[1]:

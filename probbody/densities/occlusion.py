@@ -3,14 +3,13 @@
 import abc
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
 from pyro.distributions import TorchDistribution, constraints
 from pyro.distributions.torch_distribution import TorchDistributionMixin as Density
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 P = TypeVar("P", bound="PixelDensity")
 
@@ -148,12 +147,12 @@ class _LogMix(torch.autograd.Function):
         return torch.logaddexp(share.log() + one, torch.log1p(-share) + other)
 
     @staticmethod
-    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs, output)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, along: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        share, one, other, mix = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: Any, along: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        share, one, other, mix = ctx.saved_tensors
         # beyond this a share of less than the smallest number's root would count
         most = 0.5 * math.log(torch.finfo(mix.dtype).max)
         up, down = (one - mix).clamp_max(most).exp(), (other - mix).clamp_max(most).exp()
