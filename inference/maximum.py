@@ -6,12 +6,13 @@ from typing import Any
 
 import pyro
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pyro import poutine
 from pyro.infer.autoguide import AutoDelta, init_to_value
 from torch import Tensor, nn
 
 from probbody.observation import Observation
+from probbody.quantities import Pose
 
 from .density import BodyELBO, Model
 from .optimisers import Adam
@@ -155,6 +156,7 @@ def _chosen(model: Model, observation: Observation, descent: _Descent, count: in
         found = descent.guide(descent.observation)
         sites = {n: (value[picked] if len(loss) > 1 else value).detach() for n, value in found.items()}
         pose = poutine.condition(model, data=sites)(observation).detach()
+        occlusion, evidence = (_told(model, name, pose, observation) for name in ("occlusion", "evidence"))
     losses = torch.stack(descent.losses)[:, picked]
     late = losses[len(losses) - max(len(losses) // 5, 1) - 1 :]
     return Fit(
@@ -162,9 +164,22 @@ def _chosen(model: Model, observation: Observation, descent: _Descent, count: in
         draws={name: value[None] for name, value in sites.items()},
         loss=by_start.gather(0, start[None])[0],
         losses=losses,
-        converged=late[0] - late.cummin(0).values[-1] < 0.5,
+        converged=_settled(late) if evidence is None else _settled(late) & (evidence > 0),
         start=start,
         start_losses=by_start,
         seed=seed,
         licences=tuple(getattr(model, "licences", ())),
+        occlusion=occlusion,
+        evidence=evidence,
     )
+
+
+def _told(model: Model, name: str, pose: Pose, observation: Observation) -> Tensor | None:
+    """What a model with pixels says of a pose beside its density."""
+    question = getattr(model, name, None)
+    return None if question is None else question(pose, observation)
+
+
+def _settled(late: Float[Tensor, "T B"]) -> Bool[Tensor, " B"]:
+    """Whether the last losses fell by less than half a nat."""
+    return late[0] - late.cummin(0).values[-1] < 0.5

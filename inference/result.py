@@ -21,7 +21,9 @@ class Fit:
     ``draws`` has one entry a site, (N, B, ...), N = 1 for a maximum. ``losses`` are negative log densities (nats) of the
     start that won, ``loss`` the lowest of them, which ``pose`` has; ``start`` says which start it was and
     ``start_losses`` how low each came. ``converged``: the last fifth of the steps lowered the loss by less than half a
-    nat. ``occlusion`` is the chance that a pixel of the body is hidden, where the model has pixels.
+    nat. Where the model has pixels, ``occlusion`` is the chance that a pixel shows something that hides the body, and
+    ``evidence`` says by how many nats the picture is likelier with this body than without any: where it is not above zero
+    nothing of the body was seen, ``converged`` is False, and the pose is what the prior guesses.
     """
 
     pose: Pose
@@ -34,6 +36,7 @@ class Fit:
     seed: int
     licences: tuple[str, ...] = ()
     occlusion: Float[Tensor, "B H W"] | None = None
+    evidence: Float[Tensor, " B"] | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -46,7 +49,7 @@ class Fit:
         """Write everything into one npz, without pickles, whole or not at all."""
         arrays = {f"pose.{field.name}": getattr(self.pose, field.name) for field in fields(self.pose)}
         arrays |= {f"draws.{name}": value for name, value in self.draws.items()}
-        for name in ("loss", "losses", "converged", "start", "start_losses", "occlusion"):
+        for name in ("loss", "losses", "converged", "start", "start_losses", "occlusion", "evidence"):
             if (value := getattr(self, name)) is not None:
                 arrays[name] = value
         plain = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
@@ -67,6 +70,7 @@ class Fit:
                 seed=int(held["seed"]),
                 licences=tuple(json.loads(str(held["licences"]))),
                 occlusion=tensors.get("occlusion"),
+                evidence=tensors.get("evidence"),
                 **{name: tensors[name] for name in ("loss", "losses", "converged", "start", "start_losses")},
             )
         except (OSError, ValueError, KeyError, EOFError) as error:
