@@ -9,7 +9,7 @@ from torch import Tensor
 
 from probbody.bodies.open_body import open_body
 from probbody.contracts import Camera
-from probbody.geometry.cameras import PinholeCamera, WeakPerspectiveCamera
+from probbody.geometry.cameras import CameraRig, PinholeCamera, WeakPerspectiveCamera
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.quantities import Pose, Surface
 from probbody.render.mesh import MeshRenderer
@@ -177,7 +177,7 @@ SHAPES: dict[str, Callable[[], Surface]] = {
     "body": lambda: person(batch=1),
     "fine body": lambda: person("fine", batch=1),
 }
-AT_64 = [
+AT_64: list[Camera] = [
     PinholeCamera.looking_ahead(85.0, (64, 64)).to(F64),
     WeakPerspectiveCamera(torch.tensor([0.9], dtype=F64), torch.tensor([[0.05, 0.02]], dtype=F64), (64, 64)),
 ]
@@ -208,3 +208,108 @@ def test_outlines_move_as_the_area_does(shape: str, camera: Camera) -> None:
         )
     error = (pairs[:, 0] - pairs[:, 1]).norm() / pairs[:, 1].norm()
     assert error < 0.07
+
+
+@pytest.mark.parametrize("camera", AT_64, ids=["pinhole", "weak"])
+def test_what_is_near_moves_over_what_is_far(camera: Camera) -> None:
+    """A small square before a large one that fills the picture: features and depth follow its outline."""
+    near, far = square().vertices * 0.7, square().vertices * torch.tensor([12.0, 12, 3])
+    surface = mesh(torch.cat([near, far], 1), torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]]))
+    carried = torch.tensor([1.0, 1, 1, 1, -2, -2, -2, -2], dtype=F64).view(1, 8, 1)
+    weight, step = ramp(camera), 5e-3
+
+    def total(vertices: Tensor, samples: int) -> Tensor:
+        seen = MeshRenderer(samples)(mesh(vertices, surface.faces), carried, camera)
+        return torch.stack([(weight * seen.features[:, 0]).sum(), (weight * seen.depth).sum()])
+
+    for name in ("right", "larger", "turning"):
+        motion = motions(mesh(near, surface.faces))[name]
+        motion = torch.cat([motion, torch.zeros_like(far)], 1)
+        vertices = surface.vertices.clone().requires_grad_()
+        both = total(vertices, 3)
+        slopes = torch.stack(
+            [(torch.autograd.grad(part, vertices, retain_graph=True)[0] * motion).sum() for part in both]
+        )
+        with torch.no_grad():
+            ahead, back = (total(surface.vertices + sign * step * motion, 12) for sign in (1, -1))
+        found = (ahead - back) / (2 * step)
+        torch.testing.assert_close(slopes, found, rtol=0.05, atol=30.0)  # of thousands
+
+
+def test_pictures_of_nothing_are_zero() -> None:
+    renderer, camera = MeshRenderer(), PinholeCamera.looking_ahead(40.0, (12, 9)).to(F64)
+    behind, aside = -square().vertices, square().vertices + torch.tensor([50.0, 0, 0])
+    for vertices, faces in (
+        (behind, square().faces),
+        (aside, square().faces),
+        (square().vertices, square().faces[:0]),
+        (square().vertices * torch.tensor([1.0, 0, 1]), square().faces),
+    ):
+        surface = mesh(vertices.clone().requires_grad_(), faces)
+        carried = attributes(surface).detach().requires_grad_()
+        seen = renderer(surface, carried, camera)
+        assert not seen.coverage.any()
+        assert not seen.features.any()
+        assert not seen.depth.any()
+        (seen.features.sum() + seen.depth.sum()).backward()
+        for leaf in (surface.vertices, carried):
+            assert leaf.grad is not None
+            assert not leaf.grad.any()
+        mean, visibility = renderer.sample(surface, torch.ones(1, 2, 12, 9, dtype=F64), camera)
+        assert not mean.any()
+        assert not visibility.any()
+        maps = renderer.maps(surface, camera)
+        assert (maps.face == -1).all()
+        assert (maps.vertex == -1).all()
+
+
+def test_a_camera_inside_a_body_sees_it_from_inside_and_faces_it_touches_are_counted() -> None:
+    camera = PinholeCamera.looking_ahead(30.0, (24, 24)).to(F64)
+    for middle, cut in ((0.0, False), (0.499, True), (2.5, False)):
+        vertices = (ball().vertices + torch.tensor([0.0, 0, middle - 3])).requires_grad_()
+        surface = mesh(vertices, ball().faces)
+        seen = MeshRenderer()(surface, attributes(surface), camera)
+        (seen.features.square().sum() + seen.depth.sum()).backward()
+        assert vertices.grad is not None
+        assert vertices.grad.isfinite().all()
+        assert seen.features.isfinite().all()
+        maps = MeshRenderer().maps(surface, camera)
+        on_the_plane = maps.cut_off.item() - int((vertices[0, surface.faces, 2] < 0).all(-1).sum())
+        if middle == 0:
+            assert seen.coverage.amin() == 1
+            assert (maps.normals[:, 2] > 0).all()  # outwards is away from the camera
+        assert (maps.cut_off > 0) == (middle < 1)
+        assert not cut or on_the_plane > 0
+
+
+def test_one_renderer_draws_one_mesh_after_another() -> None:
+    camera, renderer, slopes = AT_64[0], MeshRenderer(), []
+    for shape in (square, ball, square):
+        vertices = shape().vertices.requires_grad_()
+        surface = mesh(vertices, shape().faces)
+        for each in (renderer, MeshRenderer()):
+            drawn = (each(surface, torch.ones_like(vertices), camera).coverage * ramp(camera)).sum()
+            slopes.append(torch.autograd.grad(drawn, vertices)[0])
+        torch.testing.assert_close(slopes[-1], slopes[-2])
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    surface, renderer, camera = square(), MeshRenderer(), PINHOLE[0]
+    carried = attributes(surface)
+    for wrong in (float("nan"), float("inf")):
+        broken = surface.vertices.clone()
+        broken[0, 2, 1] = wrong
+        with pytest.raises(ValueError, match="surface: expected finite vertices"):
+            renderer(mesh(broken, surface.faces), carried, camera)
+    with pytest.raises(ValueError, match="camera: expected one view for each of 1 bodies, found 2"):
+        renderer(surface, carried, PINHOLE)
+    with pytest.raises(ValueError, match="found 1 of 2"):
+        renderer(surface, carried, CameraRig((camera, camera)))
+    with pytest.raises(ValueError, match=r"image: expected .* of \(40, 28\), found .* of \(28, 40\)"):
+        renderer.sample(surface, torch.ones(1, 1, 28, 40, dtype=F64), camera)
+    with pytest.raises(ValueError, match="samples: expected 1 or more"):
+        MeshRenderer(0)
+    with pytest.raises(ValueError, match=r"attributes: expected a row for each of \(1, 4\) bodies and vertices"):
+        renderer(surface, carried[:, :3], camera)
+    with pytest.raises(ValueError, match=r"image: expected 1 bodies' .* found 2"):
+        renderer.sample(surface, torch.ones(2, 1, 40, 28, dtype=F64), camera)

@@ -78,7 +78,8 @@ def flat(places: list[list[float]], depth: float = 1.0) -> Screen:
 
 
 def shown(places: list[list[float]], faces: list[list[int]], size: tuple[int, int]) -> Tensor:
-    return rasterise(flat(places), torch.tensor(faces), size).dense(1, size)[0]
+    place, face = rasterise(flat(places), torch.tensor(faces), size)
+    return torch.full((size[0] * size[1],), -1).index_copy(0, place, face).view(size)
 
 
 def turned(size: tuple[int, int]) -> Camera:
@@ -138,7 +139,7 @@ def test_a_closed_surface_has_no_holes() -> None:
         a, b, c, d = (part.flatten() for part in (corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]))
         faces = torch.cat([torch.stack([a, b, c], -1), torch.stack([a, c, d], -1)])
         size = (int(8 * scale), int(8 * scale))
-        assert len(rasterise(Screen(points, near, near, near > 0), faces, size).place) == size[0] * size[1]
+        assert len(rasterise(Screen(points, near, near, near > 0), faces, size)[0]) == size[0] * size[1]
 
 
 def test_of_equals_the_first_is_seen() -> None:

@@ -54,22 +54,10 @@ def _parallel(camera: Camera, like: Tensor) -> Bool[Tensor, " B"]:
     return (directions[:, 0] == directions[:, 1]).all(-1)
 
 
-@dataclass(frozen=True)
-class Fragments:
-    """What is seen at the samples that see something, in the order of the picture's samples."""
-
-    place: Int[Tensor, " N"]
-    """Which of the ``B H W`` samples."""
-    face: Int[Tensor, " N"]
-
-    def dense(self, bodies: int, size: tuple[int, int]) -> Int[Tensor, "B H W"]:
-        """The face at every sample, -1 where there is none."""
-        faces = self.face.new_full((bodies * size[0] * size[1],), -1)
-        return faces.index_copy(0, self.place, self.face).view(bodies, *size)
-
-
-def rasterise(screen: Screen, faces: Int[Tensor, "F 3"], size: tuple[int, int]) -> Fragments:
-    """The nearest face at the centre of each of ``size`` (height, width) samples.
+def rasterise(
+    screen: Screen, faces: Int[Tensor, "F 3"], size: tuple[int, int]
+) -> tuple[Int[Tensor, " N"], Int[Tensor, " N"]]:
+    """The samples of ``size`` (height, width) whose centres see something, of all ``B H W`` in order, and the nearest face.
 
     A sample on a shared edge belongs to one face, as if it were a little further right and, less than that, down: a closed
     mesh has no holes, and no sample counts twice. Of faces at the same depth the one with the lowest number is seen, on
@@ -86,7 +74,7 @@ def rasterise(screen: Screen, faces: Int[Tensor, "F 3"], size: tuple[int, int]) 
         for part in _parts(box.count):
             _draw(box[part], size, nearest, seen)
         place = (seen < len(faces)).nonzero().squeeze(-1)
-        return Fragments(place, seen.index_select(0, place))
+        return place, seen.index_select(0, place)
 
 
 def cut_off(screen: Screen, faces: Int[Tensor, "F 3"]) -> Int[Tensor, " B"]:
@@ -103,8 +91,6 @@ def _all(truth: Tensor, faces: Tensor) -> Tensor:
 class _Boxes(Record):
     """Faces that have samples in the box around them."""
 
-    corners: Float[Tensor, "M 9"]
-    """u of three corners, v, nearness."""
     face: Int[Tensor, " M"]
     begin: Int[Tensor, " M"]
     """The first sample of the box, among those of all pictures."""
@@ -112,26 +98,31 @@ class _Boxes(Record):
     top: Int[Tensor, " M"]
     width: Int[Tensor, " M"]
     count: Int[Tensor, " M"]
+    u: Float[Tensor, "M 3"]
+    """Of the corners, as ``v`` and ``nearness``."""
+    v: Float[Tensor, "M 3"]
+    nearness: Float[Tensor, "M 3"]
 
 
 def _boxes(screen: Screen, faces: Tensor, size: tuple[int, int]) -> _Boxes:
     bodies, number = len(screen.points), len(faces)
     corner = faces.mT.flatten()
-    gathered = [
-        part.index_select(1, corner).view(bodies, 3, number)
-        for part in (screen.points[..., 0], screen.points[..., 1], screen.nearness)
-    ]
-    shown = _all(screen.ahead, faces)
-    (left, width), (top, height) = (
-        _span(part, end) for part, end in zip(gathered[:2], (size[1], size[0]), strict=True)
-    )
-    count = torch.where(shown, width * height, 0).flatten()
-    kept = count.nonzero().squeeze(-1)
+    u, v = (screen.points[..., axis].index_select(1, corner).view(bodies, 3, number) for axis in (0, 1))
+    (left, width), (top, height) = _span(u, size[1]), _span(v, size[0])
+    count = width * height
+    if not bool(screen.ahead.all()):
+        count *= _all(screen.ahead, faces)
+    kept = count.flatten().nonzero().squeeze(-1)
     body = kept // number
     face = kept - body * number
     left, top, width, count = (part.flatten().index_select(0, kept) for part in (left, top, width, count))
-    table = torch.stack(gathered).permute(1, 3, 0, 2).reshape(bodies * number, 9).index_select(0, kept)
-    return _Boxes(table, face, body * (size[0] * size[1]) + top * size[1] + left, left, top, width, count)
+    begin = body * (size[0] * size[1]) + top * size[1] + left
+    corner = faces.index_select(0, face) + (body * screen.points.shape[1]).unsqueeze(-1)
+    u, v, nearness = (
+        part.flatten().index_select(0, corner.flatten()).view(-1, 3)
+        for part in (screen.points[..., 0], screen.points[..., 1], screen.nearness)
+    )
+    return _Boxes(face, begin, left, top, width, count, u, v, nearness)
 
 
 def _span(places: Tensor, end: int) -> tuple[Tensor, Tensor]:
@@ -159,41 +150,48 @@ def _parts(count: Tensor) -> list[slice]:
 def _draw(box: _Boxes, size: tuple[int, int], nearest: Tensor, seen: Tensor) -> None:
     """Every face in its box: what is nearer than before takes its samples."""
     row = torch.repeat_interleave(box.count)
-    step = torch.arange(len(row), device=row.device) - (box.count.cumsum(0) - box.count).index_select(0, row)
-    width = box.width.index_select(0, row)
-    down = step // width
-    right = step - down * width
-    corners = box.corners.index_select(0, row).T  # (9, pairs)
-    u = corners[:3] - (box.left.index_select(0, row) + right + 0.5)
-    v = corners[3:6] - (box.top.index_select(0, row) + down + 0.5)
-    turns = _turns(u, v)
-    low, high = turns.amin(0), turns.amax(0)
-    inside = ((low >= 0) | (high <= 0)).nonzero().squeeze(-1)
-    u, v, turns = (part.index_select(1, inside) for part in (u, v, turns))
-    sense = torch.where(turns == 0, torch.where(v.roll(-1, 0) == v.roll(-2, 0), *_nudged(u, v)), turns)
-    hit = ((sense > 0).all(0) | (sense < 0).all(0)).nonzero().squeeze(-1)
-    inside = inside.index_select(0, hit)
-    turns = turns.index_select(1, hit)
-    near = (turns * corners[6:].index_select(1, inside)).sum(0) / turns.sum(0)
-    row = row.index_select(0, inside)
-    place = box.begin.index_select(0, row) + down.index_select(0, inside) * size[1] + right.index_select(0, inside)
+    before = box.count.cumsum(0) - box.count
+    step = torch.arange(len(row), device=row.device) - before.index_select(0, row)
+    down = step // box.width.index_select(0, row)
+    right = step - down * box.width.index_select(0, row)
+    u = box.u.index_select(0, row).T - (box.left.index_select(0, row) + right + 0.5)  # (3, pairs)
+    v = box.v.index_select(0, row).T - (box.top.index_select(0, row) + down + 0.5)
+    sides = turns(u, v)
+    least, most = (bound(bound(sides[0], sides[1]), sides[2]) for bound in (torch.minimum, torch.maximum))
+    hit = ((least >= 0) | (most <= 0)).nonzero().squeeze(-1)
+    shares = torch.stack([side.index_select(0, hit) for side in sides], -1)
+    inside = _within(shares, u, v, hit).nonzero().squeeze(-1)
+    hit, shares = hit.index_select(0, inside), shares.index_select(0, inside)
+    row = row.index_select(0, hit)
+    near = (shares * box.nearness.index_select(0, row)).sum(-1) / shares.sum(-1)
+    place = box.begin.index_select(0, row) + down.index_select(0, hit) * size[1] + right.index_select(0, hit)
+    _take(place, near, box.face.index_select(0, row), nearest, seen)
+
+
+def _take(place: Tensor, near: Tensor, face: Tensor, nearest: Tensor, seen: Tensor) -> None:
+    """The nearest takes the sample, of equals the lowest face, whatever the order in which they come."""
     before = nearest.clone()
     nearest.scatter_reduce_(0, place, near, "amax")
-    seen.masked_fill_(nearest > before, torch.iinfo(torch.long).max)
+    seen.masked_fill_(nearest > before, torch.iinfo(seen.dtype).max)
     wins = (near == nearest.index_select(0, place)).nonzero().squeeze(-1)
-    place, face = place.index_select(0, wins), box.face.index_select(0, row.index_select(0, wins))
-    seen.scatter_reduce_(0, place, face, "amin")
+    seen.scatter_reduce_(0, place.index_select(0, wins), face.index_select(0, wins), "amin")
 
 
-def _turns(u: Tensor, v: Tensor) -> Tensor:
-    """For each side of a triangle, twice the area that it spans with the origin, signed.
+def turns(u: Float[Tensor, "3 N"], v: Float[Tensor, "3 N"]) -> list[Float[Tensor, " N"]]:
+    """For each side of triangles, twice the area that it spans with the origin, signed.
 
-    A product of differences, one operation after another: two faces that share a side find the same number but for its sign.
+    Products and their difference, one operation after another: faces that share a side find the same number but for its sign.
     """
-    after, last = (1, 2, 0), (2, 0, 1)
-    return u[after, :] * v[last, :] - v[after, :] * u[last, :]
+    return [u[after] * v[last] - v[after] * u[last] for after, last in ((1, 2), (2, 0), (0, 1))]
 
 
-def _nudged(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """The sign of a side through the sample itself, had the sample moved down, or right, a little."""
-    return u.roll(-2, 0) - u.roll(-1, 0), v.roll(-1, 0) - v.roll(-2, 0)
+def _within(sides: Tensor, u: Tensor, v: Tensor, hit: Tensor) -> Tensor:
+    """Whether samples at the origin lie on the same hand of all sides; on a side, whether they would a little further."""
+    touching = (sides == 0).any(-1).nonzero().squeeze(-1)
+    if len(touching):
+        u, v = (part.index_select(1, hit.index_select(0, touching)).T for part in (u, v))
+        right, down = v.roll(-1, -1) - v.roll(-2, -1), u.roll(-2, -1) - u.roll(-1, -1)
+        old = sides.index_select(0, touching)
+        new = torch.where(old == 0, torch.where(right == 0, down, right), old)
+        sides = sides.index_copy(0, touching, new)
+    return (sides > 0).all(-1) | (sides < 0).all(-1)

@@ -15,11 +15,13 @@ divided by a small number. A crossing lies between two samples, which say what i
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..geometry.meshes import Edges
-from .raster import Fragments, Screen
+from ..quantities import Record
+from .hits import Hits
+from .raster import Screen
 
 
 @dataclass(frozen=True)
@@ -27,110 +29,140 @@ class Crossings:
     """Places between two samples where a visible edge separates near from far."""
 
     near: Int[Tensor, " N"]
-    """Which of the fragments is near."""
+    """Which of the hits is near."""
     far: Int[Tensor, " N"]
-    """Which of the fragments is far; -1 where nothing is."""
+    """Which of the hits is far; -1 where nothing is."""
     place: Int[Tensor, " N"]
     """The sample that holds the crossing."""
     gain: Float[Tensor, " N"]
     """Samples' worth of area that the near side has won: zero, but its gradient is not."""
 
 
-def crossings(
-    screen: Screen,
-    faces: Int[Tensor, "F 3"],
-    hang: Edges,
-    size: tuple[int, int],
-    fragments: Fragments,
-    depth: Float[Tensor, " N"],
-) -> Crossings:
-    """The visible crossings of edges with rows and columns of samples; ``depth`` is that of the fragments."""
-    ends, sense = _outlines(screen, faces, hang)
-    parts = [_along(ends, sense, screen, size, fragments, depth.detach(), axis) for axis in (0, 1)]
-    return Crossings(*(torch.cat(both) for both in zip(*parts, strict=True)))
+def crossings(hits: Hits, hang: Edges) -> Crossings:
+    """The visible crossings of the mesh's edges with rows and columns of samples.
+
+    Of edges between the same two samples the outermost counts: beyond it there is nothing but what is far. An edge that is
+    deeper than half way to what is far belongs to that.
+    """
+    with torch.no_grad():
+        screen, size = hits.screen, hits.size
+        ends, sense = _outlines(screen, hits.faces, hang)
+        met = _meetings(screen.points.flatten(0, 1), ends, sense, screen.points.shape[1], size)
+        index = ends.new_full((len(screen.points) * size[0] * size[1],), -1)
+        index[hits.place] = torch.arange(len(hits.place), device=index.device)
+        there = met.first + met.step
+        near = index.index_select(0, torch.where(met.rising, there, met.first))
+        far = index.index_select(0, torch.where(met.rising, met.first, there))
+        deep = torch.cat(
+            [hits.depth.detach(), hits.depth.new_full((1,), torch.inf)]
+        )  # number -1: nothing, infinitely far
+        fits = ((near >= 0) & (deep[near] < deep[far])).nonzero().squeeze(-1)
+        met, near, far = met[fits], near.index_select(0, fits), far.index_select(0, fits)
+        fits = _level(screen, met) < 0.5 * (deep[near] + deep[far])
+        chosen = _outermost(met, fits, len(index))
+        met, near, far = met[chosen], near.index_select(0, chosen), far.index_select(0, chosen)
+        place = met.first + torch.where(met.beyond >= 0.5, met.step, 0)
+    return Crossings(near, far, place, _gain(screen, met))
 
 
 def _outlines(screen: Screen, faces: Tensor, hang: Edges) -> tuple[Tensor, Tensor]:
     """Edges whose faces all lie on one side on the picture: numbers of their ends among all points, and the side."""
-    with torch.no_grad():
-        u, v = (screen.points[..., axis].index_select(1, faces.mT.flatten()).unflatten(1, (3, -1)) for axis in (0, 1))
-        area = (u[:, 1] - u[:, 0]) * (v[:, 2] - v[:, 0]) - (v[:, 1] - v[:, 0]) * (u[:, 2] - u[:, 0])
-        shown = screen.ahead[:, faces].all(-1)
-        side = (torch.where(shown, area, 0).sign().unsqueeze(1) * hang.along).flatten(1)
-        both = side.new_zeros(2, len(side), len(hang))
-        balance = both[0].index_add_(1, hang.of.flatten(), side)
-        count = both[1].index_add_(1, hang.of.flatten(), side.abs())
-        body, edge = ((balance.abs() == count) & (count > 0)).nonzero(as_tuple=True)
-        ends = hang.ends[:, edge] + body * screen.points.shape[1]
-        return ends, balance[body, edge].sign()
+    corner = faces.mT.flatten()
+    (u, u1, u2), (v, v1, v2) = (
+        screen.points[..., axis].index_select(1, corner).unflatten(1, (3, -1)).unbind(1) for axis in (0, 1)
+    )
+    area = (u1 - u) * (v2 - v) - (v1 - v) * (u2 - u)
+    if not bool(screen.ahead.all()):
+        area = torch.where(screen.ahead[:, faces].all(-1), area, 0)
+    side = (area.sign().unsqueeze(1) * hang.along).flatten(1)
+    none = side.new_zeros(len(side), len(hang))
+    balance = none.index_add(1, hang.of.flatten(), side)
+    count = none.index_add(1, hang.of.flatten(), side.abs())
+    body, edge = ((balance.abs() == count) & (count > 0)).nonzero(as_tuple=True)
+    return hang.ends.index_select(1, edge) + body * screen.points.shape[1], balance[body, edge].sign()
 
 
-def _along(
-    ends: Tensor,
-    sense: Tensor,
-    screen: Screen,
-    size: tuple[int, int],
-    fragments: Fragments,
-    depth: Tensor,
-    axis: int,
-) -> tuple[Tensor, ...]:
-    """Crossings of rows (axis 0: the crossing's place is its u) or of columns (axis 1)."""
-    points = screen.points.flatten(0, 1)
-    with torch.no_grad():
-        start, stop = points[ends[0]], points[ends[1]]
-        edge, line = _lines(start[:, 1 - axis], stop[:, 1 - axis], size[axis])
-        start, stop, sense = start[edge], stop[edge], sense[edge]
-        run = stop - start
-        across = run[:, 1 - axis]
-        share = (line + 0.5 - start[:, 1 - axis]) / across
-        at = start[:, axis] + share * run[:, axis]
-        # the faces are towards larger u of an edge that runs to smaller v, if they are on its left, and so on
-        inwards = -(sense * across.sign()) * (1 if axis == 0 else -1)
-        first = (at - 0.5).floor()
-        kept = ((first >= 0) & (first < size[1 - axis] - 1)).nonzero().squeeze(-1)
-        edge, line, share, at, inwards, run, first = (
-            part[kept] for part in (edge, line, share, at, inwards, run, first.long())
-        )
-        step = (size[1], 1)[1 - axis]
-        body = ends[0][edge] // screen.points.shape[1]
-        base = body * (size[0] * size[1]) + line * (size[1], 1)[axis]
-        here = base + first * step
-        near, far = torch.where(inwards > 0, here + step, here), torch.where(inwards > 0, here, here + step)
-        index = ends.new_full((len(screen.points) * size[0] * size[1],), -1)
-        index[fragments.place] = torch.arange(len(depth), device=depth.device)
-        near, far = index[near], index[far]
-        deep = torch.cat([depth, depth.new_full((1,), torch.inf)])  # -1: nothing, infinitely far
-        weights = screen.share.flatten()[ends[:, edge]] * torch.stack([1 - share, share])
-        level = (weights * points[ends[:, edge]][..., 2]).sum(0) / weights.sum(0)
-        fits = (near >= 0) & (deep[near] < deep[far]) & (level < 0.5 * (deep[near] + deep[far]))
-        chosen = _outermost(here, fits, -inwards * at)
-        edge, share, near, far, run = (part[chosen] for part in (edge, share, near, far, run))
-        length = run[:, :2].norm(dim=-1)
-        normal = torch.stack([run[:, 1], -run[:, 0]], -1) / length.unsqueeze(-1)
-        outwards = -inwards[chosen] * normal[:, axis].sign()
-        normal = normal * outwards.unsqueeze(-1)
-        place = (base + at.floor().long().clamp(0, size[1 - axis] - 1) * step)[chosen]
-    moving = points[ends[:, edge]][..., :2]
-    shift = ((1 - share) * (moving[0] * normal).sum(-1) + share * (moving[1] * normal).sum(-1)) * normal[:, axis].abs()
-    return near, far, place, shift - shift.detach()
+@dataclass(frozen=True)
+class _Meetings(Record):
+    """Places where edges cross the lines through samples: rows, then columns."""
+
+    start: Int[Tensor, " N"]
+    """An end of the edge, numbered among all points, and the other."""
+    stop: Int[Tensor, " N"]
+    share: Float[Tensor, " N"]
+    """How far from start to stop on the picture."""
+    normal: Float[Tensor, "N 2"]
+    """Across the edge, away from its faces, of unit length."""
+    first: Int[Tensor, " N"]
+    """The sample before the crossing; the one after it is ``step`` further."""
+    step: Int[Tensor, " N"]
+    column: Bool[Tensor, " N"]
+    """Whether a column of samples is crossed, and not a row."""
+    beyond: Float[Tensor, " N"]
+    """How far the crossing is from the first sample to the one after it, in [0, 1]."""
+    rising: Bool[Tensor, " N"]
+    """Whether the faces are on the side of the sample after."""
 
 
-def _lines(start: Tensor, stop: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """The lines through samples that edges cross: the edge's number, and the line's; a line through an end counts once."""
+def _meetings(points: Tensor, ends: Tensor, sense: Tensor, vertices: int, size: tuple[int, int]) -> _Meetings:
+    number = ends.shape[1]
+    start, stop = points.index_select(0, ends[0])[:, :2], points.index_select(0, ends[1])[:, :2]
     low, high = torch.minimum(start, stop), torch.maximum(start, stop)
-    first = (low - 0.5).ceil().clamp(0, number).long()
-    count = ((high - 0.5).ceil().clamp(0, number).long() - first).clamp_min(0)
-    edge = torch.repeat_interleave(count)
-    line = torch.arange(len(edge), device=edge.device) - (count.cumsum(0) - count)[edge] + first[edge]
-    return edge, line
+    lines = start.new_tensor([size[1], size[0]])
+    begin = (low - 0.5).ceil().clamp_min(0).minimum(lines)
+    count = ((high - 0.5).ceil().clamp_min(0).minimum(lines) - begin).clamp_min(0)
+    count = torch.cat([count[:, 1], count[:, 0]]).long()  # rows are met along v, columns along u
+    row = torch.repeat_interleave(count)
+    line = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count).index_select(0, row)
+    column = row >= number
+    edge = torch.where(column, row - number, row)
+    table = torch.cat([start, stop - start, begin, sense.unsqueeze(-1)], -1).index_select(0, edge)
+    here, run, begin = (
+        part.gather(1, torch.stack([column, ~column], -1).long()) for part in table[:, :6].split(2, dim=-1)
+    )
+    line = line + begin[:, 1].long()
+    share = (line + 0.5 - here[:, 1]) / run[:, 1]
+    at = here[:, 0] + share * run[:, 0] - 0.5
+    before = at.floor()
+    # the faces' side, seen along the line: that of an edge turned by a right angle
+    rising = (table[:, 6] * run[:, 1] > 0) == column
+    normal = torch.nn.functional.normalize(table[:, 2:4].flip(-1) * table.new_tensor([1.0, -1.0]), dim=-1)
+    normal = normal * table[:, 6:]
+    width = torch.where(column, size[0], size[1])
+    kept = ((before >= 0) & (before < width - 1)).nonzero().squeeze(-1)
+    stride = torch.where(column, size[1], 1)
+    first = (ends[0] // vertices).index_select(0, edge) * (size[0] * size[1])
+    first = first + before.long() * stride + line * torch.where(column, 1, size[1])
+    ends = ends.index_select(1, edge)
+    return _Meetings(ends[0], ends[1], share, normal, first, stride, column, at - before, rising)[kept]
 
 
-def _outermost(pair: Tensor, fits: Tensor, out: Tensor) -> Tensor:
+def _level(screen: Screen, met: _Meetings) -> Tensor:
+    """The depth of the edge where it is crossed."""
+    ends = torch.stack([met.start, met.stop])
+    weights = torch.stack([1 - met.share, met.share]) * screen.share.flatten()[ends]
+    return (weights * screen.points[..., 2].flatten()[ends]).sum(0) / weights.sum(0)
+
+
+def _outermost(met: _Meetings, fits: Tensor, samples: int) -> Tensor:
     """Of the crossings between the same two samples that fit, the one that is furthest out; the first of equals."""
     kept = fits.nonzero().squeeze(-1)
-    order = kept[out[kept].argsort(descending=True, stable=True)]
-    order = order[pair[order].argsort(stable=True)]
-    pair = pair[order]
+    pair = met.first.index_select(0, kept) + torch.where(met.column.index_select(0, kept), samples, 0)
+    beyond = met.beyond.index_select(0, kept)
+    inwards = torch.where(met.rising.index_select(0, kept), beyond, 1 - beyond)
+    order = (pair + 0.5 * inwards.double()).argsort(stable=True)
+    kept, pair = kept.index_select(0, order), pair.index_select(0, order)
     first = torch.ones_like(pair, dtype=torch.bool)
     first[1:] = pair[1:] != pair[:-1]
-    return order[first]
+    return kept[first]
+
+
+def _gain(screen: Screen, met: _Meetings) -> Tensor:
+    """What moving the edge along its normal wins, in samples; zero as long as it does not move."""
+    with torch.no_grad():
+        share = torch.stack([1 - met.share, met.share], -1)
+        along = torch.where(met.column, met.normal[:, 1], met.normal[:, 0]).abs()
+        pull = share.unsqueeze(-1) * (met.normal * along.unsqueeze(-1)).unsqueeze(1)  # (N, ends, 2)
+    ends = torch.stack([met.start, met.stop], -1).flatten()
+    moved = (screen.points.flatten(0, 1).index_select(0, ends)[:, :2].unflatten(0, (-1, 2)) * pull).sum((1, 2))
+    return moved - moved.detach()
