@@ -35,7 +35,10 @@ def person(detail: str = "coarse", batch: int = 2) -> Surface:
 
 def ball(subdivisions: int = 3) -> Surface:
     sphere = trimesh.creation.icosphere(subdivisions=subdivisions, radius=0.5)
-    vertices = torch.tensor(sphere.vertices, dtype=F64)[None] + torch.tensor([0.02, 0.03, 3])
+    turn = axis_angle_to_matrix(
+        torch.tensor([[0.3, 0.2, 0.1]], dtype=F64)
+    )  # where it is symmetric its outline has a kink
+    vertices = torch.tensor(sphere.vertices, dtype=F64) @ turn.mT + torch.tensor([0.02, 0.03, 3])
     return mesh(vertices, torch.tensor(sphere.faces).long())
 
 

@@ -78,7 +78,7 @@ def flat(places: list[list[float]], depth: float = 1.0) -> Screen:
 
 
 def shown(places: list[list[float]], faces: list[list[int]], size: tuple[int, int]) -> Tensor:
-    place, face = rasterise(flat(places), torch.tensor(faces), size)
+    place, face, _ = rasterise(flat(places), torch.tensor(faces), size)
     return torch.full((size[0] * size[1],), -1).index_copy(0, place, face).view(size)
 
 

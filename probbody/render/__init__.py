@@ -3,7 +3,7 @@
 from .absorption import Absorption as Absorption
 from .absorption import ClosedForm as ClosedForm
 from .absorption import Composited as Composited
-from .absorption import Conservative as Conservative
+from .conservative import Conservative as Conservative
 from .mesh import Maps as Maps
 from .mesh import MeshRenderer as MeshRenderer
 from .sight import ByThickness as ByThickness

@@ -29,6 +29,8 @@ class Hits:
     shares: Float[Tensor, "N 3"]
     """What each corner has of the point: barycentric coordinates in space, at least zero, which sum to 1."""
     depth: Float[Tensor, " N"]
+    layers: Int[Tensor, " BHW"]
+    """How many faces lie under each sample, seen or not."""
 
     @property
     def pixels(self) -> tuple[int, int, int]:
@@ -54,7 +56,7 @@ def look(surface: Surface, camera: Camera, samples: int) -> Hits:
     size = (samples * camera.size[0], samples * camera.size[1])
     screen = Screen.of(surface.vertices, camera, samples)
     faces = surface.faces.to(screen.points.device)
-    place, face = rasterise(screen, faces, size)
+    place, face, layers = rasterise(screen, faces, size)
     area = size[0] * size[1]
     body = place // area
     inside = place - body * area
@@ -65,4 +67,4 @@ def look(surface: Surface, camera: Camera, samples: int) -> Hits:
     v = points[..., 1].T - (row + 0.5)
     shares = torch.stack(turns(u, v), -1) * screen.share.flatten().index_select(0, corner.flatten()).view(-1, 3)
     shares = shares / shares.sum(-1, keepdim=True)
-    return Hits(screen, faces, size, samples, place, face, corner, shares, (shares * points[..., 2]).sum(-1))
+    return Hits(screen, faces, size, samples, place, face, corner, shares, (shares * points[..., 2]).sum(-1), layers)

@@ -68,8 +68,10 @@ class MeshRenderer(Renderer):
         carried, place = torch.cat([seen, alone.to(seen.dtype)], -1), hits.place
         if torch.is_grad_enabled() and hits.depth.requires_grad:
             cross = crossings(hits, self._edges(surface.faces, hits.faces))
-            still = torch.cat([carried.detach(), torch.zeros_like(carried[:1])])  # number -1: nothing
-            jump = still.index_select(0, cross.near) - still[cross.far]
+            ends = attributes.detach().flatten(0, 1)[cross.ends] * cross.shares.to(seen.dtype).unsqueeze(-1)
+            alone = torch.stack([torch.ones_like(cross.depth), cross.depth], -1)
+            far = torch.cat([carried.detach(), torch.zeros_like(carried[:1])])[cross.far]  # number -1: nothing
+            jump = torch.cat([ends.sum(1), alone.to(seen.dtype)], -1) - far
             carried = torch.cat([carried, jump * cross.gain.to(jump.dtype).unsqueeze(-1)])
             place = torch.cat([place, cross.place])
         total = carried.new_zeros(bodies * height * width, carried.shape[1])

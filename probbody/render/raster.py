@@ -56,8 +56,8 @@ def _parallel(camera: Camera, like: Tensor) -> Bool[Tensor, " B"]:
 
 def rasterise(
     screen: Screen, faces: Int[Tensor, "F 3"], size: tuple[int, int]
-) -> tuple[Int[Tensor, " N"], Int[Tensor, " N"]]:
-    """The samples of ``size`` (height, width) whose centres see something, of all ``B H W`` in order, and the nearest face.
+) -> tuple[Int[Tensor, " N"], Int[Tensor, " N"], Int[Tensor, " BHW"]]:
+    """The samples of ``size`` (height, width) whose centres see something, and the nearest face; faces under every sample.
 
     A sample on a shared edge belongs to one face, as if it were a little further right and, less than that, down: a closed
     mesh has no holes, and no sample counts twice. Of faces at the same depth the one with the lowest number is seen, on
@@ -71,10 +71,11 @@ def rasterise(
         area = size[0] * size[1]
         nearest = screen.points.new_full((len(screen.points) * area,), -torch.inf)
         seen = torch.full_like(nearest, len(faces), dtype=torch.long)
+        layers = torch.zeros_like(seen)
         for part in _parts(box.count):
-            _draw(box[part], size, nearest, seen)
+            _draw(box[part], size, nearest, seen, layers)
         place = (seen < len(faces)).nonzero().squeeze(-1)
-        return place, seen.index_select(0, place)
+        return place, seen.index_select(0, place), layers
 
 
 def cut_off(screen: Screen, faces: Int[Tensor, "F 3"]) -> Int[Tensor, " B"]:
@@ -147,7 +148,7 @@ def _parts(count: Tensor) -> list[slice]:
     return [slice(begin, stop) for begin, stop in zip([0, *stops[:-1]], stops, strict=True)]
 
 
-def _draw(box: _Boxes, size: tuple[int, int], nearest: Tensor, seen: Tensor) -> None:
+def _draw(box: _Boxes, size: tuple[int, int], nearest: Tensor, seen: Tensor, layers: Tensor) -> None:
     """Every face in its box: what is nearer than before takes its samples."""
     row = torch.repeat_interleave(box.count)
     before = box.count.cumsum(0) - box.count
@@ -165,6 +166,7 @@ def _draw(box: _Boxes, size: tuple[int, int], nearest: Tensor, seen: Tensor) -> 
     row = row.index_select(0, hit)
     near = (shares * box.nearness.index_select(0, row)).sum(-1) / shares.sum(-1)
     place = box.begin.index_select(0, row) + down.index_select(0, hit) * size[1] + right.index_select(0, hit)
+    layers.index_add_(0, place, torch.ones_like(place))
     _take(place, near, box.face.index_select(0, row), nearest, seen)
 
 
