@@ -41,7 +41,12 @@ class MeshRenderer(Renderer):
     A pixel is a box. Its samples hit the nearest face or nothing, so a covered pixel is a mixture of the corners of the faces
     that are hit, in shares that are right in perspective. The gradient is that of the continuous picture: the samples' own, and
     along the visible edges what near gains from far (``silhouettes``), which values do not show: a picture is constant
-    until a sample changes sides. Where two surfaces run through each other there is no edge, and no gradient of the seam.
+    until a sample changes sides. Where two surfaces run through each other there is no edge, and no gradient of the seam;
+    nor of what passes between two samples of the same surface behind it.
+
+    Of bodies of 2,394 and 13,752 faces on 280 pixels, with 2 x 2 samples, areas are right to 0.1 % on average, and their
+    gradients by size, place and turn to 1, 1 and 3 %; those of a single picture scatter by 4, 5 and 15 %
+    (``benchmarks/speed_of_meshes.py``).
 
     Faces with a corner behind the camera, or nearer than ``NEAREST``, are not drawn; ``maps`` counts them. Faces without area
     are not seen. Both sides of a face are: a camera inside a body sees it from inside.
