@@ -3,7 +3,7 @@ r"""How kernels along a ray share its light.
 A ray meets ``n`` kernels, in the order of their densest points: optical depth tau, densest at the depth t, with the standard
 deviation s. P_jm = Phi((t_j - t_m) / s_m) is the share of kernel m before the densest point of kernel j, and S_j = sum_m
 P_jm tau_m the optical depth up to there. Kernels are rows and rays columns, so that the arithmetic runs along rays; columns
-that are shorter than others are filled up with tau = 0 at a large depth. In place of P stands e = 2 P - 1, an error function.
+that are shorter than others are filled up with copies of their last kernel that have tau = 0.
 """
 
 import abc
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_FARTHEST = 12.0
+FARTHEST = 8.0
 """Standard deviations beyond which nothing is left; exponentials of what is beyond are slow, or not numbers."""
 
 Memory = tuple[Tensor, ...]
@@ -37,54 +37,6 @@ class Absorption(abc.ABC):
 
 
 @dataclass(frozen=True)
-class Conservative(Absorption):
-    r"""Light is shared between neighbouring densest points in proportion to what each kernel has there: a true partition.
-
-    With S_0 = 0 and S_{n+1} the whole, r_j is the mean transmittance between S_j and S_{j+1}:
-
-    .. math::
-        r_j = e^{-S_j}\,\frac{1 - e^{-(S_{j+1} - S_j)}}{S_{j+1} - S_j}, \qquad
-        W_k = \tau_k \sum_{j=0}^{n} (P_{j+1,k} - P_{jk})\, r_j
-
-    It sums to 1 - exp(-sum tau) identically and is exact for one kernel and for kernels apart from each other.
-    """
-
-    def weights(
-        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
-    ) -> tuple[Float[Tensor, "n R"], Memory]:
-        """Each kernel's part, and what the gradient will need."""
-        passed = _passed(depth, spread)
-        before, work = _before(passed, tau)
-        start, step = before[:-1].neg().exp_(), before.diff(dim=0)
-        step.masked_fill_(step == 0, torch.finfo(tau.dtype).tiny)
-        lost = torch.expm1(-step).div_(step).neg_()  # (1 - exp(-x)) / x
-        mean = start * lost  # (n + 1, R)
-        fall = mean[:-1] - mean[1:]
-        share = torch.mul(passed, fall.unsqueeze(1), out=work).sum(0).add_(mean[0]).add_(mean[-1]).mul_(0.5)
-        return tau * share, (passed, tau, depth, spread, start, step, lost, share, fall)
-
-    def gradient(
-        self, grad: Float[Tensor, "n R"], memory: Memory
-    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
-        """What the parts' gradient makes of tau, depth and spread."""
-        passed, tau, depth, spread, start, step, lost, share, fall = memory
-        taken = grad * tau
-        whole = taken.sum(0, keepdim=True)
-        work = passed * taken
-        to_fall = work.sum(1).add_(whole).mul_(0.5)
-        to_mean = torch.cat([to_fall, whole])
-        to_mean[1:] -= to_fall
-        to_mean *= start
-        bend = _bend(step)
-        ends = to_mean * bend
-        to_before = ends[:-1] - (to_mean * (lost + bend))[1:]
-        to_tau = grad * share + ends[-1]
-        to_tau += torch.mul(passed, to_before.unsqueeze(1), out=work).sum(0).add_(to_before.sum(0)).mul_(0.5)
-        to_passed = torch.mul(fall.unsqueeze(1), taken, out=work).addcmul_(to_before.unsqueeze(1), tau)
-        return (to_tau, *_unpassed(to_passed, depth, spread))
-
-
-@dataclass(frozen=True)
 class ClosedForm(Absorption):
     """Light as it is at each kernel's densest point: W_k = gain tau_k exp(-S_k); Wang et al. (2022), arXiv:2205.15401.
 
@@ -99,7 +51,8 @@ class ClosedForm(Absorption):
     ) -> tuple[Float[Tensor, "n R"], Memory]:
         """Each kernel's part, and what the gradient will need."""
         passed = _passed(depth, spread)
-        share = self.gain * _before(passed, tau)[0][1:-1].neg().exp()
+        before = 0.5 * ((passed * tau).sum(1) + tau.sum(0))
+        share = self.gain * torch.exp(-before)
         return tau * share, (passed, tau, depth, spread, share)
 
     def gradient(
@@ -141,30 +94,14 @@ class Composited(Absorption):
 def _passed(depth: Tensor, spread: Tensor) -> Tensor:
     """e: points, kernels, rays."""
     away = (depth.unsqueeze(1) - depth).mul_(math.sqrt(0.5) / spread)
-    return away.clamp_(-_FARTHEST, _FARTHEST).erf_()
+    return away.clamp_(-FARTHEST, FARTHEST).erf_()
 
 
 def _unpassed(grad: Tensor, depth: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
     """What a gradient of P, which is used up, makes of depth and spread."""
     inverse = spread.reciprocal()
-    away = (depth.unsqueeze(1) - depth).mul_(inverse).clamp_(-_FARTHEST, _FARTHEST)
+    away = (depth.unsqueeze(1) - depth).mul_(inverse).clamp_(-FARTHEST, FARTHEST)
     grad = grad.mul_((away * away).mul_(-0.5).exp_())
     factor = inverse * (1 / math.sqrt(2 * math.pi))
     to_depth = (grad * factor).sum(1) - grad.sum(0) * factor
     return to_depth, -grad.mul_(away).sum(0) * factor
-
-
-def _before(passed: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
-    """Optical depth before the first, at each densest point, and after the last: (n + 2, R); and room to work in."""
-    whole, work = tau.sum(0, keepdim=True), passed * tau
-    return torch.cat([torch.zeros_like(whole), work.sum(1).add_(whole).mul_(0.5), whole]), work
-
-
-def _bend(step: Tensor) -> Tensor:
-    """The derivative of (1 - exp(-x)) / x."""
-    series = torch.full_like(step, -1 / 5760)
-    for term in (1 / 840, -1 / 144, 1 / 30, -1 / 8, 1 / 3, -1 / 2):
-        series.mul_(step).add_(term)
-    falling = (-step).exp()
-    exact = (falling + torch.expm1(-step) / step) / step
-    return torch.where(step < 0.05, series, exact)

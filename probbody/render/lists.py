@@ -1,5 +1,6 @@
 """The kernels along each ray, nearest first, and what each of them adds to the picture."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,7 @@ from torch.nn.functional import embedding_bag
 from .absorption import Absorption
 from .pairs import Pairs
 
-_FAR = 1e10
-"""Metres: the depth of what fills up a column."""
-_BLOCK = 30_000
+_BLOCK = 60_000
 """What another block costs, in entries of n x n tables."""
 
 
@@ -44,7 +43,9 @@ class Lists:
     slot_by_kernel: Int[Tensor, " N"]
     """Where each pair, kernel by kernel, is in the blocks."""
     source: Int[Tensor, " M"]
-    """What is in the blocks: places kernel by kernel, N where there is nothing."""
+    """What is in the blocks: places kernel by kernel. Columns are filled up with their last kernel."""
+    filling: Int[Tensor, " L"]
+    """Where the fillings are."""
     blocks: tuple[tuple[int, int], ...]
     """How many kernels (rows) and rays (columns) each block has."""
 
@@ -69,16 +70,19 @@ def lists(pairs: Pairs, depth: Float[Tensor, " N"], pixels: int) -> Lists:
         strides.append(columns)
         done, filled = done + columns, filled + rows * columns
     if not blocks:
-        return Lists(rays, begins, ray, order, order, order, order, ())
+        return Lists(rays, begins, ray, order, order, order, order, order, ())
     stride = torch.repeat_interleave(
         torch.tensor(strides, device=rays.device), torch.tensor([columns for _, columns in blocks], device=rays.device)
     )
     listed = ray.index_select(0, order)
     place = torch.arange(len(order), device=rays.device) - begins.index_select(0, listed)
     slot = torch.cat(starts).index_select(0, listed) + place * stride.index_select(0, listed)
-    source = torch.full((filled,), len(order), device=rays.device).scatter_(0, slot, order)
+    source = torch.full((filled,), -1, device=rays.device).scatter_(0, slot, order)
+    filling = (source < 0).nonzero().squeeze(1)
+    last = order.index_select(0, begins + length - 1)
+    source[filling] = last.index_select(0, _columns(blocks, rays.device).index_select(0, filling))
     slot_by_kernel = torch.empty_like(slot).scatter_(0, order, slot)
-    return Lists(rays, begins, ray, pairs.kernel.index_select(0, order), slot, slot_by_kernel, source, blocks)
+    return Lists(rays, begins, ray, pairs.kernel.index_select(0, order), slot, slot_by_kernel, source, filling, blocks)
 
 
 def _blocks(lengths: np.ndarray) -> tuple[tuple[int, int], ...]:
@@ -101,20 +105,29 @@ def _blocks(lengths: np.ndarray) -> tuple[tuple[int, int], ...]:
     return tuple(reversed(blocks))
 
 
-def _nearest_first(ray: Tensor, depth: Tensor) -> Tensor:
-    """The order by ray and then by depth, which is told apart to a 65,000th of its range.
+def _columns(blocks: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
+    """The ray of each entry of the blocks."""
+    parts, done = [], 0
+    for rows, columns in blocks:
+        parts.append(torch.arange(done, done + columns, device=device).repeat(rows))
+        done += columns
+    return torch.cat(parts)
 
-    Neighbours so close may change places; the rules of absorption hardly notice.
-    """
+
+def _nearest_first(ray: Tensor, depth: Tensor) -> Tensor:
+    """The order by ray and then by depth, which is told apart to 2^-32 of its range."""
     if not len(ray):
         return ray
     least, most = depth.amin().double(), depth.amax().double()
-    steps = ((depth - least) * (65535 / (most - least).clamp_min(1e-30))).clamp(0, 65535).long()
-    if ray.device.type == "cpu" and int(ray[-1]) >= 0 and len(ray) < 2**31 and int(ray.amax()) < 65536:
-        near = np.argsort(steps.numpy().astype(np.uint16), kind="stable")  # radix sorts
-        by_ray = np.argsort(ray.numpy().astype(np.uint16)[near], kind="stable")
-        return torch.from_numpy(near[by_ray])
-    return (ray * 65536 + steps).sort(stable=True).indices
+    steps = ((depth.double() - least) * ((2**32 - 1) / (most - least).clamp_min(1e-30))).clamp(0, 2**32 - 1).long()
+    if ray.device.type != "cpu" or int(ray.amax()) >= 2**16:
+        near = steps.argsort(stable=True)
+        return near.index_select(0, ray.index_select(0, near).argsort(stable=True))
+    digits = steps.numpy().astype(np.uint32).view(np.uint16).reshape(-1, 2)
+    low, high = (0, 1) if sys.byteorder == "little" else (1, 0)
+    order = np.argsort(digits[:, low], kind="stable")  # numpy sorts short numbers digit by digit, in linear time
+    order = order[np.argsort(digits[order, high], kind="stable")]
+    return torch.from_numpy(order[np.argsort(ray.numpy().astype(np.uint16)[order], kind="stable")])
 
 
 class Share(torch.autograd.Function):
@@ -126,10 +139,8 @@ class Share(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The three."""
         ctx.set_materialize_grads(False)
-        columns = [
-            torch.cat([whole, whole.new_full((1,), filling)]).index_select(0, lists.source)
-            for whole, filling in ((tau, 0.0), (depth, _FAR), (spread, 1.0))
-        ]
+        columns = [whole.index_select(0, lists.source) for whole in (tau, depth, spread)]
+        columns[0].index_fill_(0, lists.filling, 0)
         part, memories, coverage, deep = torch.empty_like(columns[0]), [], [], []
         for place, shape in _each(lists):
             block = [column[place].view(shape) for column in columns]
@@ -168,7 +179,10 @@ class Share(torch.autograd.Function):
             if to_deep is not None:
                 found[1][place] += (to_deep[rays] * part[place].view(shape)).flatten()
             done += shape[1]
-        return *(whole.index_select(0, lists.slot_by_kernel) for whole in found), None, None
+        to_tau, to_depth, to_spread = (whole.index_select(0, lists.slot_by_kernel) for whole in found)
+        filling = lists.filling  # a cut at the depth of the column's last kernel
+        to_depth.index_add_(0, lists.source.index_select(0, filling), found[1].index_select(0, filling))
+        return to_tau, to_depth, to_spread, None, None
 
 
 def _each(lists: Lists) -> list[tuple[slice, tuple[int, int]]]:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..contracts import Camera, Renderer
 from ..quantities import Kernels, Rendering, Surface
-from .absorption import Absorption, Conservative
+from .absorption import Absorption
+from .conservative import Conservative
 from .lists import Carried, Lists, Share, gathered, lists
 from .pairs import Meeting, Pairs, pairs_within
 from .sight import ByThickness, OpticalDepth, sight
