@@ -254,6 +254,18 @@ def test_what_is_near_moves_over_what_is_far(camera: Camera) -> None:
         torch.testing.assert_close(slopes, found, rtol=0.05, atol=30.0)  # of thousands
 
 
+def test_what_no_sample_hits_may_still_grow() -> None:
+    strip = torch.tensor([[[0.01, -0.2, 1], [0.011, -0.2, 1], [0.011, 0.2, 1], [0.01, 0.2, 1]]], dtype=F64)
+    camera = PinholeCamera.looking_ahead(40.0, (40, 40)).to(F64)
+    surface = mesh(strip.requires_grad_(), square().faces)
+    seen = MeshRenderer()(surface, torch.full((1, 4, 1), 5.0, dtype=F64), camera)
+    assert not seen.coverage.any()
+    seen.features.sum().backward()
+    assert strip.grad is not None
+    wider = torch.tensor([-0.0005, 0.0005, 0.0005, -0.0005], dtype=F64)
+    assert abs((strip.grad[0, :, 0] * wider).sum() - 5 * 0.04 * 16) < 1e-6
+
+
 def test_pictures_of_nothing_are_zero() -> None:
     renderer, camera = MeshRenderer(), PinholeCamera.looking_ahead(40.0, (12, 9)).to(F64)
     behind, aside = -square().vertices, square().vertices + torch.tensor([50.0, 0, 0])

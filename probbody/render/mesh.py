@@ -75,7 +75,7 @@ class MeshRenderer(Renderer):
             cross = crossings(hits, self._edges(surface.faces, hits.faces))
             ends = attributes.detach().flatten(0, 1)[cross.ends] * cross.shares.to(seen.dtype).unsqueeze(-1)
             alone = torch.stack([torch.ones_like(cross.depth), cross.depth], -1)
-            far = torch.cat([carried.detach(), torch.zeros_like(carried[:1])])[cross.far]  # number -1: nothing
+            far = torch.cat([carried.detach(), carried.new_zeros(1, carried.shape[1])])[cross.far]  # number -1: nothing
             jump = torch.cat([ends.sum(1), alone.to(seen.dtype)], -1) - far
             carried = torch.cat([carried, jump * cross.gain.to(jump.dtype).unsqueeze(-1)])
             place = torch.cat([place, cross.place])

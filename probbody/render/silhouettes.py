@@ -100,6 +100,7 @@ class _Meetings(Record):
 
 
 def _meetings(screen: Screen, ends: Tensor, balance: Tensor, size: tuple[int, int]) -> _Meetings:
+    """Every crossing that lies between two samples of the picture."""
     points, number = screen.points.flatten(0, 1), ends.shape[1]
     start, stop = points.index_select(0, ends[0])[:, :2], points.index_select(0, ends[1])[:, :2]
     lines = start.new_tensor([size[1], size[0]])
@@ -163,9 +164,9 @@ def _beyond(hits: Hits, met: _Meetings, depth: Tensor, open_: Tensor) -> Tensor:
     rising, there = met.change > 0, met.first + met.step
     near = index.index_select(0, torch.where(rising, there, met.first))
     far = index.index_select(0, torch.where(rising, met.first, there))
-    near_depth, far_depth = hits.depth.detach()[near], hits.depth.detach()[far]
-    fits = (near >= 0) & (far >= 0) & (near_depth < far_depth) & (depth < 0.5 * (near_depth + far_depth)) & ~open_
-    kept = fits.nonzero().squeeze(-1)
+    kept = ((near >= 0) & (far >= 0) & ~open_).nonzero().squeeze(-1)
+    near_depth, far_depth = (hits.depth.detach().index_select(0, side[kept]) for side in (near, far))
+    kept = kept[(near_depth < far_depth) & (depth[kept] < 0.5 * (near_depth + far_depth))]
     # all that fit in a pair have the same near side; in order, the first of them is the outermost if that comes after
     near, rising = near[kept], rising[kept]
     edge = torch.ones_like(rising)
