@@ -5,6 +5,7 @@ from .occlusion import PixelDensity as PixelDensity
 from .outliers import InlierOutlier as InlierOutlier
 from .outliers import geman_mcclure as geman_mcclure
 from .rotation import UniformRotation as UniformRotation
+from .rotation import UprightRotation as UprightRotation
 from .sphere import UniformSphere as UniformSphere
 from .von_mises_fisher import VonMisesFisher as VonMisesFisher
 from .von_mises_fisher import VonMisesFisherMixture as VonMisesFisherMixture

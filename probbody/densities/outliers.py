@@ -64,7 +64,8 @@ class InlierOutlier(TorchDistribution):
     def log_prob(self, value: Float[Tensor, "*N 2"]) -> Float[Tensor, "*N"]:
         """The log density, in nats per square pixel."""
         near, far = self._terms(value)
-        return torch.logaddexp(near, far)
+        # as torch.logaddexp, whose second derivative is not finite where one part is much the smaller
+        return torch.maximum(near, far) - torch.nn.functional.logsigmoid((near - far).abs())
 
     def responsibility(self, value: Float[Tensor, "*N 2"]) -> Float[Tensor, "*N"]:
         """The posterior chance that the point is an inlier."""
