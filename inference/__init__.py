@@ -1,5 +1,6 @@
 """Questions asked of any model with a log density."""
 
+from .basins import log_masses as log_masses
 from .density import BodyELBO as BodyELBO
 from .keypoints import fit_keypoints as fit_keypoints
 from .maximum import NonFiniteError as NonFiniteError

@@ -1,22 +1,27 @@
-"""The whole way from keypoints to a body: start, fit, doubt, fit again."""
+"""The whole way from keypoints to a body: start, fit, doubt, weigh."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from probbody.contracts import ArticulatedBody, PosePrior
 from probbody.observation import Observation
 
+from .basins import log_masses
 from .density import Model
 from .maximum import fit_map
 from .optimisers import Optimiser
 from .result import Fit
-from .stages import keypoint_stages
-from .start import TURNS, alternatives, keypoint_starts
+from .stages import Stage, keypoint_stages
+from .start import TURNS, alternatives, keypoint_starts, without_keypoints
 
-DOUBT = 0.1
-"""How wide the site ``noise`` starts in the second round, as a share of the person's box."""
+DOUBT, CERTAIN = 0.1, 0.02
+"""How wide the site ``noise`` starts in the second and the third round, as a share of the person's box."""
+
+Progress = Callable[[int, int], None]
 
 
 def fit_keypoints(
@@ -26,50 +31,103 @@ def fit_keypoints(
     observation: Observation,
     *,
     turns: tuple[float, ...] = TURNS,
-    steps: int = 320,
+    doubts: int = 8,
+    steps: int = 280,
     optimiser: Optimiser | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Fit:
-    """The most probable bodies behind keypoints, found in two rounds.
+    """The bodies behind keypoints that most of the posterior speaks for, found in three rounds.
 
-    Half of the steps go from upright orientations (``keypoint_starts``) in SMPLify's order; the other half from the pose
-    that came lowest and from what it is most easily mistaken for (``alternatives``): turned by 180 degrees, mirrored, both.
-    All starts of a round are one batch, and the lowest loss of each body is kept.
+    The first goes from upright orientations (``keypoint_starts``) in SMPLify's order. The second goes from the best
+    of these: from what it is most easily mistaken for (``alternatives``), and once more without each of the keypoints
+    that it explains worst: a wrong one that it bent itself to is not found out otherwise. In the third all of them
+    see all keypoints again. The best start of a body is the one whose basin holds the most posterior mass
+    (``log_masses``): the highest maximum is often a narrow one, which believes too much.
 
     Args:
-        model: a Pyro program over the sites ``shape``, ``pose``, ``orientation``, ``place`` and perhaps ``noise``.
+        model: a Pyro program over the sites ``shape``, ``pose``, ``orientation``, ``place`` and perhaps ``noise``, ``focal``.
         body, prior: those of the model.
         observation: with keypoints.
         turns: the orientations of the first round, angles in radians about the vertical.
-        steps: of both rounds together.
+        doubts: how many keypoints are doubted, each in a start of its own.
+        steps: of all rounds together.
         optimiser: instead of Adam.
         seed, progress: as of ``fit_map``.
+
+    Returns: ``start`` and ``start_losses`` are those of the third round.
 
     Raises:
         NonFiniteError: see ``fit_map``.
     """
-    half = max(steps // 2, 1)
+    begin, doubt, end = (max(round(share * steps), 1) for share in (0.45, 0.3, 0.25))
 
-    def told(before: int) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(before + min(done, half), 2 * half)
+    def told(before: int, now: int) -> Progress | None:
+        if progress is None:
+            return None
+        return lambda done, total: progress(min(before + min(done, now), steps), steps)
 
-    first = fit_map(
-        model,
-        observation,
-        stages=keypoint_stages(half, optimiser),
-        start=keypoint_starts(body, prior, observation, turns=turns),
+    def last(count: int) -> tuple[Stage, ...]:
+        return (replace(keypoint_stages(count, optimiser)[-1], steps=count),)
+
+    upright = keypoint_starts(body, prior, observation, turns=turns)
+    assert observation.keypoints is not None  # or there were no starts
+    seen = observation.keypoints.expand(len(turns), *observation.keypoints.shape)
+    each = _all_starts(model, observation, seen, upright, keypoint_stages(begin, optimiser), seed, told(0, begin))
+    first = _heaviest(model, observation, each, seed)
+    sites = first.sites()
+    masked = without_keypoints(first, body, observation, doubts)
+    mistaken = alternatives(sites, body, prior)
+    starts = {
+        name: torch.cat([value, sites[name].expand(len(masked), *sites[name].shape)])
+        for name, value in mistaken.items()
+    }
+    whole = observation.keypoints.expand(len(masked) + len(mistaken["pose"]), *observation.keypoints.shape)
+    seen = torch.cat([whole[len(masked) :], masked])
+    second = _all_starts(model, observation, seen, _noisy(starts, DOUBT), last(doubt), seed, told(begin, doubt))
+    doubted = {name: value.unflatten(0, seen.shape[:2]) for name, value in second.sites().items()}
+    third = _all_starts(model, observation, whole, _noisy(doubted, CERTAIN), last(end), seed, told(begin + doubt, end))
+    if progress is not None:
+        progress(steps, steps)
+    return _heaviest(model, observation, third, seed)
+
+
+def _noisy(starts: dict[str, Float[Tensor, "S B *_"]], noise: float) -> dict[str, Float[Tensor, "S B *_"]]:
+    """The same starts, the site ``noise`` set where there is one."""
+    return {name: torch.full_like(value, noise) if name == "noise" else value for name, value in starts.items()}
+
+
+def _all_starts(
+    model: Model,
+    observation: Observation,
+    seen: Float[Tensor, "S B M 3"],
+    starts: dict[str, Float[Tensor, "S B *_"]],
+    stages: tuple[Stage, ...],
+    seed: int,
+    progress: Progress | None,
+) -> Fit:
+    """Every start fitted as a body of its own, to keypoints of its own: the starts follow each other."""
+    many = replace(observation.repeat(len(seen)), keypoints=seen.flatten(0, 1))
+    flat = {name: value.flatten(0, 1)[None] for name, value in starts.items()}
+    return fit_map(model, many, stages=stages, start=flat, seed=seed, progress=progress)
+
+
+def _heaviest(model: Model, observation: Observation, fitted: Fit, seed: int) -> Fit:
+    """Of each body the start with the most mass about it; where no mass is finite, the lowest."""
+    count, bodies = len(fitted) // len(observation), len(observation)
+    masses = log_masses(model, observation.repeat(count), fitted.sites()).reshape(count, bodies)
+    losses = fitted.loss.reshape(count, bodies)
+    weighable = torch.isfinite(masses).all(0)
+    start = torch.where(weighable, masses.argmax(0), losses.argmin(0))
+    picked = start * bodies + torch.arange(bodies, device=start.device)
+    return Fit(
+        pose=fitted.pose[picked],
+        draws={name: value[:, picked] for name, value in fitted.draws.items()},
+        loss=fitted.loss[picked],
+        losses=fitted.losses[:, picked],
+        converged=fitted.converged[picked],
+        start=start,
+        start_losses=losses,
         seed=seed,
-        progress=told(0),
-    )
-    doubted = first.sites()
-    if "noise" in doubted:
-        doubted["noise"] = torch.full_like(doubted["noise"], DOUBT)
-    return fit_map(
-        model,
-        observation,
-        stages=(replace(keypoint_stages(half, optimiser)[-1], steps=half),),
-        start=alternatives(doubted, body, prior),
-        seed=seed,
-        progress=told(half),
+        licences=fitted.licences,
     )

@@ -13,6 +13,8 @@ from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaterni
 from probbody.observation import Observation
 from probbody.quantities import Pose
 
+from .result import Fit
+
 TURNS = (0.0, math.pi, 0.5 * math.pi, -0.5 * math.pi)
 """Facing the camera, turned away, and the two sides: radians about the body's vertical axis."""
 
@@ -89,6 +91,29 @@ def alternatives(
     found["pose"] = torch.stack([code, code, other, other])
     found["orientation"] = torch.stack([orientation, turned, orientation, turned])
     return found
+
+
+def without_keypoints(
+    fit: Fit, body: ArticulatedBody, observation: Observation, count: int
+) -> Float[Tensor, "N B M 3"]:
+    """The observed keypoints without one of them, ``N`` times: each of the ``count`` that the fit explains worst.
+
+    Worst is furthest from where the fit puts them, against the person's extent in the view; those not seen come last.
+    """
+    assert observation.keypoints is not None
+    camera = observation.camera
+    if "focal" in fit.draws:
+        camera = camera.zoomed(fit.sites()["focal"])
+    with torch.no_grad():
+        skeleton = body.reduced(observation.layout)
+        places = camera.project(skeleton.keypoints(skeleton(fit.pose), observation.layout))[..., :2]
+    away = (places - observation.keypoints[..., :2]).norm(dim=-1).unflatten(1, (camera.views, -1))
+    away = (away / observation.extent()[..., None]).flatten(1)
+    away = away.masked_fill(observation.keypoints[..., 2] <= 0, -1.0)
+    worst = away.topk(min(count, away.shape[1]), dim=1).indices.T  # (N, B)
+    masked = observation.keypoints.repeat(len(worst), 1, 1, 1)
+    masked[..., 2] = masked[..., 2].scatter(2, worst[..., None], 0.0)
+    return masked
 
 
 def mirrored_limbs(rotations: Float[Tensor, "B M 3 3"], names: tuple[str, ...]) -> Float[Tensor, "B M 3 3"]:

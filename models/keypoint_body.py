@@ -44,10 +44,10 @@ class NormalOrAnywhere(KeypointNoise):
         typical: the median of the noise, as a share of the diagonal.
         spread: the standard deviation of its logarithm.
         outliers: the share of wrong points among those of full confidence.
-        window: side of the outliers' square, in diagonals; the square of 1 holds the box however it is turned.
+        window: side of the outliers' square, in diagonals.
     """
 
-    def __init__(self, typical: float = 0.012, spread: float = 0.1, outliers: float = 0.1, window: float = 1.0) -> None:
+    def __init__(self, typical: float = 0.012, spread: float = 0.1, outliers: float = 0.1, window: float = 2.0) -> None:
         self.typical, self.spread, self.outliers, self.window = typical, spread, outliers, window
 
     def observe(self, places: Float[Tensor, "B M 2"], observation: Observation) -> None:

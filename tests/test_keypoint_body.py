@@ -128,7 +128,7 @@ def test_missing_keypoints_and_confidences_count_as_they_should() -> None:
     torch.testing.assert_close(log_prob(moved), log_prob(hidden))
     unsure = observation.keypoints.clone()
     unsure[..., 2] = 1e-6
-    flat = -17 * 2 * (2 * observation.extent()).log().sum()
+    flat = -17 * 2 * (story.noise.window * observation.extent()).log().sum()
     torch.testing.assert_close(log_prob(unsure), flat, rtol=1e-4, atol=1e-3)
 
 
@@ -287,4 +287,5 @@ def test_doubting_a_fit_does_not_make_it_worse() -> None:
     once = fit_map(story, observation, stages=keypoint_stages(100), start=start)
     assert (fit.loss <= once.loss + 0.5).all()
     assert told[-1] == (200, 200)
-    assert fit.start_losses.shape == (4, 2)
+    assert fit.start_losses.shape == (12, 2)
+    torch.testing.assert_close(fit.loss, fit.start_losses.gather(0, fit.start[None])[0])

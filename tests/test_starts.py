@@ -13,8 +13,9 @@ from probbody.bodies.skinned import SkinnedBody
 from probbody.contracts import PosePrior
 from probbody.geometry.cameras import CameraRig, PinholeCamera
 from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_quaternion, quaternion_to_matrix
-from probbody.inference import alternatives, keypoint_starts, triangulate
-from probbody.inference.start import mirrored_limbs
+from probbody.inference import alternatives, fit_map, keypoint_starts, triangulate
+from probbody.inference.start import mirrored_limbs, without_keypoints
+from probbody.models import KeypointBody
 from probbody.observation import Observation
 from probbody.priors import GaussianPose, gaussian_prior, vae_prior
 from probbody.quantities import Pose
@@ -247,3 +248,21 @@ def test_mirroring_limbs_twice_changes_nothing() -> None:
     names = open_body().joint_names
     limbs = axis_angle_to_matrix(torch.randn(3, 21, 3))
     torch.testing.assert_close(mirrored_limbs(mirrored_limbs(limbs, names), names), limbs)
+
+
+@pytest.mark.parametrize("focal_spread", [0.0, 0.3])
+def test_keypoints_are_doubted_from_the_worst_explained_on(body: SkinnedBody, focal_spread: float) -> None:
+    prior = gaussian_prior()
+    model = KeypointBody(body, prior, focal_spread=focal_spread)
+    observation = hidden(seen(body, people(body, prior, 2, turned=False), "coco17"), "eye")
+    fit = fit_map(model, observation, steps=1, start=keypoint_starts(body, prior, observation, turns=(0.0,)))
+    camera = observation.camera.zoomed(fit.sites()["focal"]) if focal_spread else observation.camera
+    places = camera.project(body.keypoints(body(fit.pose), "coco17"))[..., :2]
+    keypoints = torch.cat([places, observation.keypoints[..., 2:]], -1)  # type: ignore[index]
+    for person, joint, far in ((0, 9, 60.0), (0, 3, 30.0), (1, 16, 50.0), (1, 6, 20.0)):
+        keypoints[person, joint, 0] += far
+    masked = without_keypoints(fit, body, replace(observation, keypoints=keypoints), 2)
+    assert masked.shape == (2, 2, 17, 3)
+    gone = [[(masked[n, b, :, 2] < keypoints[b, :, 2]).nonzero().flatten().tolist() for b in (0, 1)] for n in (0, 1)]
+    assert gone == [[[9], [16]], [[3], [6]]]
+    torch.testing.assert_close(masked[..., :2], keypoints[..., :2].expand(2, 2, 17, 2))

@@ -41,7 +41,7 @@ def fit(
     seed: Seed = 0,
     focal: Focal = None,
     starts: Starts = 4,
-    steps: Steps = 320,
+    steps: Steps = 280,
     mesh: Meshes = ["glb"],  # noqa: B006  typer reads the default, nobody changes it
     again: Annotated[bool, typer.Option("--again", help="Fit pictures that were finished before once more.")] = False,
 ) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from probbody.bodies.skinned import SkinnedBody
 from probbody.contracts import PosePrior
 from probbody.data.keypoints import People
+from probbody.densities import UprightRotation
 from probbody.errors import BadInput
 from probbody.geometry.cameras import PinholeCamera
 from probbody.models import KeypointBody
@@ -35,7 +36,7 @@ class Settings:
 
     focal: float | None = None
     starts: int = 4
-    steps: int = 320
+    steps: int = 280
     seed: int = 0
 
 
@@ -87,7 +88,9 @@ def fit_people(
     size = (photograph.height, photograph.width)
     camera = PinholeCamera.looking_ahead(focal, size, batch=count).to(like.device, like.dtype)
     observation = Observation(camera, people.keypoints.to(like), people.layout)
-    model = KeypointBody(body, prior, people.layout, focal_spread=0.0 if known else FOCAL_SPREAD)
+    upright = UprightRotation(like.new_tensor([0.0, -1.0, 0.0]))  # pictures are held level, more or less
+    spread = 0.0 if known else FOCAL_SPREAD
+    model = KeypointBody(body, prior, people.layout, focal_spread=spread, orientation=upright)
     fit = fit_keypoints(
         model,
         body,
