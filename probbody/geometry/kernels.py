@@ -65,8 +65,12 @@ def surface_kernels(
     ``count`` vertices (all where the body has fewer in its faces) are chosen on the body at rest, each the farthest from
     those before it. The standard deviation along the skin is ``overlap`` times the spacing, the mean distance to the four
     nearest kernels; across the skin it is ``flatness`` times that. With 0.5 the density half-way between neighbours is
-    exp(-1/2) of the peak. A kernel whose vertex has no normal (no face, or faces without area) is round.
+    exp(-1/2) of the peak. A kernel whose vertex has no normal (no face, or faces without area) is round. An overlap or a
+    flatness that is not positive, or no kernels at all, is a ValueError.
     """
+    for name, value in (("overlap", overlap), ("flatness", flatness)):
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{name}: expected a positive number, found {value}.")
     rest = _at_rest(body)
     vertex = _farthest(rest.vertices[0], _carrying(rest), count)
     along = overlap * _spacing(rest.vertices[0, vertex])

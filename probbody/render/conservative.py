@@ -33,7 +33,7 @@ from .absorption import FARTHEST, Absorption, Memory
 _BETWEEN = 1.2
 _APART = 2.0
 _LONG = 3.0
-"""Half-way from the one to the other: an interval so many times as long as the deviations of the kernels at its ends together."""
+"""Half-way between the two: an interval so many times as long as the deviations of the kernels at its ends together."""
 _BEYOND = math.sqrt(12 * (math.pi / 2 - 1))
 _LEAST = 1e-6
 """Metres: the least width of an interval."""
