@@ -47,9 +47,7 @@ def _speed(quick: bool) -> list[Target]:
     print(
         f"\nmeshes: ms a mesh, {CHANNELS} attributes, one thread, the least of many runs; dense: every face at every pixel,"
     )
-    print(
-        "in blocks, nan where passed over, finds the faces alone; to be compared with 'hits', which finds faces, shares and depths"
-    )
+    print("in blocks (nan: passed over), finds faces alone; to be compared with 'hits': faces, shares and depths")
     head = ("faces", "px", "covered", "hits", "dense", "ratio", "forward", "and back", "8: forward", "and back")
     print("".join(f"{name:>11}" for name in head))
     targets = []
