@@ -10,9 +10,6 @@ from torch.autograd.function import once_differentiable
 
 from .sight import Sight
 
-_ROUNDING = 1e-3  # pixels
-
-
 @dataclass(frozen=True)
 class Pairs:
     """Kernels and the pixels that they reach, kernel by kernel."""
@@ -72,8 +69,8 @@ def _ellipses(sight: Sight, cut: float) -> tuple[Tensor, Tensor]:
 
 def _span(low: Tensor, high: Tensor, everywhere: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The first of the pixels whose centres lie between, and how many there are."""
-    first = (low - 0.5 - _ROUNDING).nan_to_num().ceil().clamp(0, most)
-    last = (high + 0.5 + _ROUNDING).nan_to_num().floor().clamp(0, most)
+    first = (low - 0.5).nan_to_num().ceil().clamp(0, most)
+    last = (high + 0.5).nan_to_num().floor().clamp(0, most)
     first = torch.where(everywhere, 0, first)
     count = torch.where(everywhere, most, (last - first).clamp_min(0))
     return first.long(), count.long()
