@@ -8,6 +8,7 @@ from probbody.bodies.regressors import KeypointRegressor
 from probbody.bodies.skinned import SkinnedBody
 from probbody.bodies.tubes import tubes
 from probbody.geometry.kernels import SurfaceKernels, released_kernels, surface_kernels
+from probbody.geometry.registration import log_density, registered, skin
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.quantities import Pose, Surface
 
@@ -175,3 +176,32 @@ def test_nonsense_is_refused() -> None:
             surface_kernels(arm(), overlap=wrong)
         with pytest.raises(ValueError, match="flatness"):
             surface_kernels(arm(), flatness=wrong)
+
+
+def test_registered_kernels_explain_poses_that_they_have_not_seen() -> None:
+    body = arm()
+    given = surface_kernels(body, count=40)
+    generator = torch.Generator().manual_seed(9)
+    unseen = body(pose(body, 12, 0.6))
+    points = skin(unseen, 300, 0.005, generator)
+    fitted = registered(given, body, pose(body, 24, 0.6), steps=120, points=300)
+    before, after = (float(log_density(kernels(unseen), points).mean()) for kernels in (given, fitted))
+    assert after > before + 0.1, f"{before:.3f}, {after:.3f}"
+    torch.testing.assert_close(fitted.weights.sum(1), torch.ones(40, dtype=F64))
+    assert bool((torch.linalg.eigvalsh(fitted(unseen).precisions) > 0).all())
+    assert torch.equal(fitted.vertex, given.vertex)
+
+
+def test_the_density_of_kernels_integrates_to_one() -> None:
+    body = arm()
+    kernels = surface_kernels(body, count=12)(body(pose(body)))
+    low, high = kernels.means[0].amin(0) - 0.3, kernels.means[0].amax(0) + 0.3
+    points = low + (high - low) * torch.rand(1, 200_000, 3, dtype=F64)
+    mass = log_density(kernels, points).exp().mean() * (high - low).prod()
+    torch.testing.assert_close(mass, torch.ones((), dtype=F64), rtol=0.05, atol=0)
+
+
+def test_registering_nothing_is_refused() -> None:
+    body = arm()
+    with pytest.raises(ValueError, match="needs faces, poses and steps"):
+        registered(surface_kernels(body, count=5), body, pose(body, 3), steps=0)
