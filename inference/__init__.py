@@ -14,3 +14,5 @@ from .stages import keypoint_stages as keypoint_stages
 from .start import alternatives as alternatives
 from .start import keypoint_starts as keypoint_starts
 from .start import triangulate as triangulate
+from .viewpoints import screened as screened
+from .viewpoints import viewpoints as viewpoints

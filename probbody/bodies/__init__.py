@@ -5,6 +5,7 @@ from .joints import convert as convert
 from .joints import joint_set as joint_set
 from .open_body import open_body as open_body
 from .regressors import KeypointRegressor as KeypointRegressor
+from .rigid import rigid as rigid
 from .skinned import SkinnedBody as SkinnedBody
 from .smpl import import_smpl as import_smpl
 from .smpl import smpl as smpl

@@ -48,15 +48,14 @@ def limbs_of(body: ArticulatedBody) -> Limbs:
 
     The nine, as in 3DNBF (Zhang et al., ICCV 2023): torso; lower arm, upper arm, thigh and calf of the left; the same of the
     right. Hands go with the lower arms, feet with the calves, head and collars with the torso. Bones without length at rest
-    are no limbs. Skin belongs to the limb that starts at the joint it hangs on; failing that, to the one that ends there;
+    are no limbs; a body without any other has one limb, which points nowhere. Skin belongs to the limb that starts at the joint it hangs on; failing that, to the one that ends there;
     failing that, to its parent's. Where several start at one joint, or two joints hold the skin alike, the nearest at rest.
     """
     rest = at_rest(body)
     table = _human(body.joint_names)
     if table is None:
         table = _bones(body, rest.joints[0])
-    if not table:
-        raise ValueError("limbs_of: expected a body with a bone that has length, found none.")
+    table = table or [("whole", 0, 0)]
     start = torch.tensor([limb[1] for limb in table], device=rest.vertices.device)
     end = torch.tensor([limb[2] for limb in table], device=rest.vertices.device)
     share = body.weights @ _carried(body.parents, start, end).to(body.weights)  # (V, L)

@@ -1,0 +1,82 @@
+"""Views of a thing from all around, and the best of many starts."""
+
+import math
+
+import pyro
+import torch
+from jaxtyping import Float
+from pyro import poutine
+from torch import Tensor
+
+from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
+from probbody.observation import Observation
+
+from .density import BodyELBO, Model
+
+AT_ONCE = 64
+"""Bodies whose density is found in one batch: more take memory and little less time."""
+
+
+def viewpoints(
+    observation: Observation,
+    place: Float[Tensor, "B 3"],
+    azimuths: int = 12,
+    elevations: int = 4,
+    tilts: int = 3,
+) -> dict[str, Float[Tensor, "starts B *_"]]:
+    """NeMo's starts: from all around, from below to far above, and tilted; 144 unless told.
+
+    A thing at rest stands with y up and looks along its +z. Azimuths go all around its vertical; elevations of the camera
+    from -30 to 60 degrees; tilts in the picture from -30 to 30 degrees. A single one is 0.
+
+    Args:
+        observation: its camera is the one that looks.
+        place: the site ``place`` of all starts: (x / z, y / z, log z) of the thing's origin in the camera's frame.
+        azimuths, elevations, tilts: how many of each.
+
+    Returns: the sites ``orientation`` and ``place``.
+
+    References: Wang, Kortylewski, Yuille (2021), NeMo, ICLR, section 4.
+    """
+    about = torch.eye(3).to(place)
+    up = _turn(about[1], torch.arange(azimuths) * (2 * math.pi / azimuths), place)
+    over = _turn(about[0], _between(-math.pi / 6, math.pi / 3, elevations), place)
+    roll = _turn(about[2], _between(-math.pi / 6, math.pi / 6, tilts), place)
+    facing = _turn(about[0], torch.tensor([math.pi]), place)
+    views = (roll[:, None, None] @ facing @ over[None, :, None] @ up[None, None]).flatten(0, 2)  # in the camera's frame
+    seen = torch.eye(3).to(place).expand(len(observation), 3, 3)
+    axes = observation.camera.turned(seen)  # rows: the world's axes as the camera has them
+    orientation = matrix_to_quaternion(axes[None] @ views[:, None])
+    return {"orientation": orientation, "place": place.expand(len(views), *place.shape)}
+
+
+def screened(
+    model: Model, observation: Observation, starts: dict[str, Float[Tensor, "starts B *_"]], keep: int
+) -> dict[str, Float[Tensor, "kept B *_"]]:
+    """The ``keep`` starts of each body at which the posterior density is highest, the highest first.
+
+    Sites that ``starts`` does not name take their prior's mean, or a draw where it has none.
+    """
+    count = len(next(iter(starts.values())))
+    bodies = len(observation)
+    densities = []
+    unchecked = {"validate_distributions_pyro": False, "validate_distributions_torch": False, "validate_poutine": False}
+    at_once = max(AT_ONCE // bodies, 1)
+    with torch.no_grad(), torch.random.fork_rng(), pyro.settings.context(**unchecked):
+        torch.manual_seed(0)
+        for first in range(0, count, at_once):
+            part = {name: value[first : first + at_once].flatten(0, 1) for name, value in starts.items()}
+            many = observation.repeat(min(at_once, count - first))
+            terms = BodyELBO().terms(poutine.condition(model, data=part), lambda observation: None, many)
+            densities.append(torch.stack(list(terms.values())).sum(0).reshape(-1, bodies))
+    best = torch.cat(densities).nan_to_num(nan=-torch.inf).topk(min(keep, count), dim=0).indices  # (kept, B)
+    row = torch.arange(bodies, device=best.device)
+    return {name: value[best, row] for name, value in starts.items()}
+
+
+def _turn(axis: Tensor, angles: Tensor, like: Tensor) -> Float[Tensor, "N 3 3"]:
+    return axis_angle_to_matrix(angles.to(like)[:, None] * axis)
+
+
+def _between(low: float, high: float, count: int) -> Tensor:
+    return torch.linspace(low, high, count) if count > 1 else torch.zeros(1)
