@@ -42,7 +42,7 @@ def measure(data: Path, quick: bool) -> list[Target]:
     print("'in place' is without any alignment, in the world of the cameras")
     print(f"{'':34}{'PA-MPJPE':>10}{'all':>8}{'in place':>10}")
     alone = []
-    for number, (camera, seen) in enumerate(list(zip(cameras, keypoints, strict=True))[: 2 if quick else 4], 1):
+    for number, (camera, seen) in enumerate(list(zip(cameras, keypoints, strict=True))[: 1 if quick else 4], 1):
         alone.append(errors(fitted_joints(camera, seen, names), truth, names))
         _row(f"camera {number} alone", alone[-1])
     single = torch.cat(alone, dim=1)

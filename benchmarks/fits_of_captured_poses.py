@@ -63,7 +63,7 @@ class Score:
 
 def measure(data: Path, quick: bool) -> list[Target]:
     """Priors against each other, with keypoints missing and wrong."""
-    angles, clips = held_out_poses(data / "mocap", 12 if quick else 500)
+    angles, clips = held_out_poses(data / "mocap", 8 if quick else 500)
     scenes = before_cameras(angles)
     conditions = (CONDITIONS[2], CONDITIONS[5]) if quick else CONDITIONS
     print(f"\n3. captured poses: {len(angles)} of {clips} takes held out, 256 px, 3 px of noise, focal length known")

@@ -15,7 +15,7 @@ from .density import Model
 from .maximum import fit_map
 from .optimisers import Optimiser
 from .result import Fit
-from .stages import Stage, keypoint_stages
+from .stages import Stage, keypoint_stages, refining_stages
 from .start import TURNS, alternatives, keypoint_starts, without_keypoints
 
 DOUBT, CERTAIN = 0.1, 0.02
@@ -67,9 +67,6 @@ def fit_keypoints(
             return None
         return lambda done, total: progress(min(before + min(done, now), steps), steps)
 
-    def last(count: int) -> tuple[Stage, ...]:
-        return (replace(keypoint_stages(count, optimiser)[-1], steps=count),)
-
     upright = keypoint_starts(body, prior, observation, turns=turns)
     assert observation.keypoints is not None  # or there were no starts
     seen = observation.keypoints.expand(len(turns), *observation.keypoints.shape)
@@ -84,9 +81,18 @@ def fit_keypoints(
     }
     whole = observation.keypoints.expand(len(masked) + len(mistaken["pose"]), *observation.keypoints.shape)
     seen = torch.cat([whole[len(masked) :], masked])
-    second = _all_starts(model, observation, seen, _noisy(starts, DOUBT), last(doubt), seed, told(begin, doubt))
+    limbs = (replace(keypoint_stages(doubt, optimiser)[-1], steps=doubt),)
+    second = _all_starts(model, observation, seen, _noisy(starts, DOUBT), limbs, seed, told(begin, doubt))
     doubted = {name: value.unflatten(0, seen.shape[:2]) for name, value in second.sites().items()}
-    third = _all_starts(model, observation, whole, _noisy(doubted, CERTAIN), last(end), seed, told(begin + doubt, end))
+    third = _all_starts(
+        model,
+        observation,
+        whole,
+        _noisy(doubted, CERTAIN),
+        refining_stages(end, optimiser),
+        seed,
+        told(begin + doubt, end),
+    )
     if progress is not None:
         progress(steps, steps)
     return _heaviest(model, observation, third, seed)
