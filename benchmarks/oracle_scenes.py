@@ -19,9 +19,14 @@ from probbody.bodies.open_body import open_body
 from probbody.contracts import PosePrior
 from probbody.densities.bessel import concentration_of
 from probbody.densities.von_mises_fisher import VonMisesFisher
-from probbody.features import CircleDirections, DirectedFeatures, ExpectedFeatures, MixtureBackground
-from probbody.features import VonMisesFisherEmission, random_features
-from probbody.geometry.cameras import PinholeCamera
+from probbody.features import (
+    CircleDirections,
+    DirectedFeatures,
+    ExpectedFeatures,
+    MixtureBackground,
+    VonMisesFisherEmission,
+    random_features,
+)
 from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from probbody.metrics import pa_mpjpe
 from probbody.observation import Observation

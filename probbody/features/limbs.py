@@ -48,8 +48,9 @@ def limbs_of(body: ArticulatedBody) -> Limbs:
 
     The nine, as in 3DNBF (Zhang et al., ICCV 2023): torso; lower arm, upper arm, thigh and calf of the left; the same of the
     right. Hands go with the lower arms, feet with the calves, head and collars with the torso. Bones without length at rest
-    are no limbs; a body without any other has one limb, which points nowhere. Skin belongs to the limb that starts at the joint it hangs on; failing that, to the one that ends there;
-    failing that, to its parent's. Where several start at one joint, or two joints hold the skin alike, the nearest at rest.
+    are no limbs; a body without any other has one limb, which points nowhere. Skin belongs to the limb that starts at the
+    joint it hangs on; failing that, to the one that ends there; failing that, to its parent's. Where several start at one
+    joint, or two joints hold the skin alike, the nearest at rest.
     """
     rest = at_rest(body)
     table = _human(body.joint_names)
