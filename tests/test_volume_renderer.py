@@ -17,7 +17,7 @@ from probbody.quantities import Kernels, Pose, Rendering, Surface
 from probbody.render.absorption import Absorption, ClosedForm, Composited
 from probbody.render.conservative import Conservative
 from probbody.render.sight import ByThickness, EachAlike, OpticalDepth
-from probbody.render.volume import VolumeRenderer
+from probbody.render.volume import VolumeRenderer, released_volume
 from tests import reference_volume as twin
 
 F64 = torch.float64
@@ -426,3 +426,16 @@ def test_the_gradient_of_the_largest_eigenvalue_is_finite_where_eigenvalues_meet
         torch.testing.assert_close(torch.trace(grad), torch.ones((), dtype=F64), rtol=1e-6, atol=0)
     apart = (turn @ torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=F64)) @ turn.mT).requires_grad_()
     assert torch.autograd.gradcheck(lambda given: largest_eigenvalue(0.5 * (given + given.mT)), apart)
+
+
+def test_the_released_preset_draws_by_the_released_formula() -> None:
+    surface, _ = tube_surface()
+    body = tubes(torch.tensor([[-0.3, 0.0, 0.0], [0.0, 0.0, 0.0], [0.3, 0.1, 0.0]], dtype=F64), (-1, 0, 1))
+    preset, camera = released_volume(body, 40), ahead(2, (12, 10), 15.0)
+    kernels = preset.kernels(surface)
+    attributes = torch.randn(2, surface.vertices.shape[1], 3, dtype=F64)
+    weights = math.exp(0.5) * twin.closed_form_weights(*twin.profiles(kernels, camera, 1.0, thick=False))
+    wanted = twin.picture(weights, attributes[:, kernels.vertex], camera)
+    drawn = preset(surface, attributes, camera)
+    torch.testing.assert_close(drawn.features, wanted, rtol=0, atol=1e-7)
+    torch.testing.assert_close(drawn.coverage, weights.sum(-1).clamp_max(1).view(2, 12, 10), rtol=0, atol=1e-7)

@@ -10,3 +10,4 @@ from .sight import ByThickness as ByThickness
 from .sight import EachAlike as EachAlike
 from .sight import OpticalDepth as OpticalDepth
 from .volume import VolumeRenderer as VolumeRenderer
+from .volume import released_volume as released_volume
