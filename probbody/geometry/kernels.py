@@ -99,7 +99,11 @@ def _at_rest(body: ArticulatedBody) -> Surface:
 
 def _carrying(rest: Surface) -> Tensor:
     """The vertices that may carry a kernel: those of faces, or all where there are no faces."""
-    return torch.unique(rest.faces) if len(rest.faces) else torch.arange(rest.vertices.shape[1])
+    return (
+        torch.unique(rest.faces)
+        if len(rest.faces)
+        else torch.arange(rest.vertices.shape[1], device=rest.vertices.device)
+    )
 
 
 def _farthest(points: Tensor, candidates: Tensor, count: int) -> Tensor:
