@@ -18,7 +18,7 @@ the first and behind the last point the width is that of half a Gaussian, known 
 kernel less than nothing, it gets nothing, and the others as much less.
 
 With g = 0 this is the rule of proportional shares, which is off by 1.4 to 4 % on a body of overlapping discs of independent
-features; with the slopes it is by 0.2 to 0.7 %, for one table of exponentials more.
+features; with the slopes it is by 0.3 to 0.9 %, for one table of exponentials more.
 """
 
 import math
