@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from .sight import Sight
 
+
 @dataclass(frozen=True)
 class Pairs:
     """Kernels and the pixels that they reach, kernel by kernel."""
