@@ -16,6 +16,8 @@ class Observation(Record):
 
     ``keypoints`` are (u, v, confidence) in pixels, a confidence of zero says missing; ``layout`` names their joint set.
     With a rig of several views, the keypoints of the views follow each other (``M = views * P``, see ``Camera``).
+    ``features`` are unit vectors along the channels, of a map of any size of the same view; others are a ValueError.
+    ``parts`` are 0 where there is no body, else 1 + the part; ``outline`` is the chance that a pixel is the body's.
     """
 
     camera: Camera
@@ -33,6 +35,8 @@ class Observation(Record):
                 raise ValueError(
                     f"Observation: {name} holds {len(value)} bodies but the camera {len(self.camera)}; make them equal."
                 )
+        if self.features is not None:
+            _require_unit_length(self.features)
 
     def __len__(self) -> int:
         return len(self.camera)
@@ -51,3 +55,14 @@ class Observation(Record):
         high = points.masked_fill(missing, -torch.inf).amax(2)
         height, width = self.camera.size
         return (high - low).clamp_min(0).norm(dim=-1).clamp_min(0.05 * (height**2 + width**2) ** 0.5)
+
+
+def _require_unit_length(features: Float[Tensor, "B C h w"]) -> None:
+    with torch.no_grad():
+        squared = features.square().sum(1)
+        wrong = ~((squared - 1).abs() < 2e-3)  # not-a-number is wrong too
+        if wrong.any():
+            found = float(squared[wrong][0].sqrt())
+            raise ValueError(
+                f"Observation: features must be unit vectors, found one of length {found:.4g}; normalise them."
+            )
