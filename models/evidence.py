@@ -1,6 +1,7 @@
 """What else may be seen of a body beside its features: keypoints, parts, an outline; each an observed site of its own."""
 
 import abc
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -95,11 +96,16 @@ class PartEvidence(Evidence):
 
     def __init__(self, part: Int[Tensor, " V"], wrong: float = 0.1, weight: float = 1.0) -> None:
         super().__init__()
+        _check(wrong, weight)
         self.register_buffer("one_hot", nn.functional.one_hot(part).to(torch.get_default_dtype()))
         self.wrong, self.weight = wrong, weight
 
     def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
         """One channel a part."""
+        if len(self.one_hot) != surface.vertices.shape[1]:
+            raise ValueError(
+                f"part: expected one for each of {surface.vertices.shape[1]} vertices, found {len(self.one_hot)}."
+            )
         return self.one_hot.to(surface.vertices).expand(len(surface.vertices), -1, -1)
 
     def observe(self, scene: Scene, observation: Observation) -> None:
@@ -110,6 +116,10 @@ class PartEvidence(Evidence):
         if observation.parts.shape[1:] != drawn.shape[2:]:
             raise ValueError(
                 f"parts: expected a map of {tuple(drawn.shape[2:])}, found {tuple(observation.parts.shape[1:])}."
+            )
+        if int(observation.parts.max()) >= drawn.shape[1]:
+            raise ValueError(
+                f"parts: expected numbers up to {drawn.shape[1] - 1}, 1 + the last part, found {int(observation.parts.max())}."
             )
         chance = (1 - self.wrong) * drawn.movedim(1, -1) + self.wrong / drawn.shape[1]
         with poutine.scale(scale=self.weight):
@@ -124,6 +134,7 @@ class OutlineEvidence(Evidence):
 
     def __init__(self, wrong: float = 0.1, weight: float = 1.0) -> None:
         super().__init__()
+        _check(wrong, weight)
         self.wrong, self.weight = wrong, weight
 
     def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
@@ -142,3 +153,11 @@ class OutlineEvidence(Evidence):
         inside = dist.Bernoulli(probs=chance, validate_args=False)
         with poutine.scale(scale=self.weight):
             pyro.sample("outline", inside.to_event(2), obs=observation.outline)
+
+
+def _check(wrong: float, weight: float) -> None:
+    if not 0 < wrong <= 1 or not 0 < weight < math.inf:
+        raise ValueError(
+            "wrong, weight: expected a chance above zero, so that no picture is impossible, and an exponent above zero, "
+            f"found {wrong} and {weight}."
+        )

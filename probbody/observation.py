@@ -37,6 +37,12 @@ class Observation(Record):
                 )
         if self.features is not None:
             _require_unit_length(self.features)
+        if self.outline is not None and not bool(((self.outline >= 0) & (self.outline <= 1)).all()):
+            raise ValueError(
+                "Observation: outline must be chances in [0, 1], found others; divide a mask by its maximum."
+            )
+        if self.parts is not None and bool((self.parts < 0).any()):
+            raise ValueError(f"Observation: parts must be 0 or more, found {int(self.parts.min())}; 0 is no body.")
 
     def __len__(self) -> int:
         return len(self.camera)

@@ -5,6 +5,8 @@ are rendered beside them and go through a softmax, so that a pixel that is all o
 scores, not the features, are mixed.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from pyro.distributions import TorchDistribution, constraints
@@ -43,6 +45,13 @@ class MixedCosine(TorchDistribution):
     ) -> None:
         self.shares, self.directions, self.concentration = shares, directions, concentration
         super().__init__(shares.shape[:-1], directions.shape[-1:], validate_args=False)
+
+    def expand(self, batch_shape: Sequence[int], _instance: object = None) -> "MixedCosine":
+        """The same score over a larger batch."""
+        del _instance
+        shape = torch.Size(batch_shape)
+        directions = self.directions.expand(*shape, *self.directions.shape[-2:])
+        return MixedCosine(self.shares.expand(*shape, self.shares.shape[-1]), directions, self.concentration)
 
     def cosine(self, value: Float[Tensor, "*#N D"]) -> Float[Tensor, "*#N"]:
         """sum_o alpha_o cos(f, phi_o)."""
