@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from probbody.bodies.open_body import open_body
+from probbody.bodies.rigid import rigid
 from probbody.bodies.tubes import tubes
 from probbody.features.limbs import Limbs, at_rest, limbs_of
 from probbody.geometry.cameras import PinholeCamera
@@ -142,3 +143,15 @@ def test_limbs_refuse_what_does_not_fit() -> None:
         Limbs(("one",), two, two, two)
     with pytest.raises(ValueError, match="vertex"):
         Limbs(("one", "two"), two, two, torch.tensor([0, 2]))
+
+
+def test_a_body_of_one_joint_has_one_limb_that_points_nowhere() -> None:
+    body = rigid(torch.rand(5, 3), torch.tensor([[0, 1, 2], [2, 3, 4]]))
+    limbs = limbs_of(body)
+    assert (limbs.names, limbs.vertex.tolist()) == (("whole",), [0] * 5)
+    turned = axis_angle_to_matrix(torch.tensor([[0.3, 1.0, 0.2]])).unsqueeze(1).requires_grad_()
+    surface = body(Pose(turned, torch.zeros(1, 0), torch.tensor([[0.0, 0.0, 1.0]])))
+    found = limbs.direction(surface, view())
+    assert (found == 0).all()
+    (gradient,) = torch.autograd.grad(found.sum(), turned)
+    assert gradient.isfinite().all()
