@@ -36,7 +36,9 @@ class RigidMesh(nn.Module):
 
     Args:
         body: any body, such as ``rigid(vertices, faces)``; its joints rest and its shape is the mean.
-        renderer, field, background, likelihood: see ``NeuralBodyVolume``; the field has one feature a vertex in NeMo.
+        renderer, field, background, likelihood: see ``NeuralBodyVolume``; the field has one feature a vertex in NeMo. With
+            a ``MeshRenderer`` and ``LogMixture`` the background should hold some share for anything: the outline's pull at a
+            pixel is the ratio of two densities, and without bound where the background finds next to nothing likely.
         depth: median of the distance to the camera, in metres.
         depth_spread: standard deviation of its logarithm; that of x / z and y / z is 1.
         orientation: the density of the quaternion; all orientations alike unless given.
@@ -54,6 +56,8 @@ class RigidMesh(nn.Module):
         orientation: Density | None = None,
     ) -> None:
         super().__init__()
+        if not 0 < depth < math.inf or not 0 < depth_spread < math.inf:
+            raise ValueError(f"depth, depth_spread: expected more than zero, found {depth} and {depth_spread}.")
         self.body, self.depth, self.depth_spread = body, depth, depth_spread
         self.orientation = orientation or UniformRotation(like=body.weights)
         self.image = FeatureImage(renderer, field, background, likelihood)

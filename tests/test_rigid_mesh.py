@@ -138,6 +138,23 @@ def test_the_gradient_vanishes_at_the_truth_where_no_outline_is_in_view() -> Non
     assert slope(0.0) < 1e-6 * slope(0.02)
 
 
+@pytest.mark.parametrize("likelihood", [LogMixture(), HardMax(), NoOutliers()])
+def test_the_pull_on_a_turned_thing_is_what_a_small_turn_gains(likelihood: Likelihood) -> None:
+    """Where the background holds a share for anything; without it the mixture's outline pulls without bound."""
+    truth = standing((10, 40, 5), (-20, 130, 0))
+    story = model(likelihood=likelihood)
+    observation = seen(story, truth)
+
+    def evidence(turn: Tensor) -> Tensor:
+        turned = axis_angle_to_matrix(turn * torch.tensor([0.0, 1.0, 0.0])) @ truth.rotations[:, 0]
+        return story.evidence(Pose(turned[:, None], truth.shape, truth.translation), observation)
+
+    turn = torch.full((2, 1), 0.1, requires_grad=True)
+    (pull,) = torch.autograd.grad(evidence(turn).sum(), turn)
+    gain = (evidence(torch.full((2, 1), 0.15)) - evidence(torch.full((2, 1), 0.05))) / 0.1
+    torch.testing.assert_close(pull[:, 0], gain, rtol=0.35, atol=0)
+
+
 def test_pixels_behind_clutter_leave_the_pull_of_the_others_as_it_was() -> None:
     truth = standing((10, 40, 5))
     for likelihood in (LogMixture(), HardMax(), NoOutliers()):
@@ -255,11 +272,23 @@ def test_a_picture_can_be_drawn_of_the_story() -> None:
     torch.testing.assert_close(picture.norm(dim=1), torch.ones(1, SIDE, SIDE))
 
 
+def test_a_mesh_without_faces_is_not_seen() -> None:
+    story = model()
+    story.body = rigid(story.body.template, torch.zeros(0, 3, dtype=torch.long))
+    observation = seen(model(), standing((0, 30, 0)))
+    assert (story.render(standing((0, 30, 0)), observation).coverage == 0).all()
+    fit = fit_map(story, observation, steps=1)
+    assert fit.evidence == 0
+    assert not fit.converged
+
+
 def test_what_does_not_fit_is_refused() -> None:
     story = model()
     picture = normalize(torch.randn(1, D + 1, SIDE, SIDE), dim=1)
     with pytest.raises(ValueError, match=f"expected {D} channels"):
         story(Observation(camera(), features=picture))
+    with pytest.raises(ValueError, match="depth"):
+        RigidMesh(story.body, MeshRenderer(), story.image.field, story.image.background, LogMixture(), depth=0.0)
     with pytest.raises(BadInput, match="vertices"):
         rigid(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.long))
     with pytest.raises(BadInput, match="faces"):
