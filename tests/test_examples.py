@@ -4,13 +4,33 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = {"fit_keypoints.py": 90.0, "own_skeleton.py": 15.0}
-"""The largest error (mm) that a quick run may end with."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a quick run prints, a number in it, the largest that this may be, and whether it draws a picture."""
+
+    says: str
+    at_most: float
+    draws: bool = False
+
+
+EXAMPLES = {
+    "fit_keypoints.py": Promise(r"joints: ([\d.]+) mm from the truth", 90),
+    "own_skeleton.py": Promise(r"joints: ([\d.]+) mm from the truth", 15),
+    "behind_an_occluder.py": Promise(r"something else: joints in sight ([\d.]+) mm from the truth", 60, draws=True),
+    "swap_the_renderer.py": Promise(r"mesh: joints ([\d.]+) mm from the truth", 130),
+    "occlusion_map.py": Promise(r"behind a wall: (-?[\d.]+) nats of evidence", 0, draws=True),
+    "own_skeleton_features.py": Promise(r"joints: ([\d.]+) mm from the truth", 15, draws=True),
+    "known_arm.py": Promise(r"knowing the arm: hidden arm ([\d.]+) mm from the truth", 40),
+}
 
 
 def test_no_example_is_forgotten() -> None:
@@ -24,7 +44,11 @@ def test_an_example_runs_quickly(name: str, tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
-    found = re.search(r"joints: ([\d.]+) mm from the truth", run.stdout)
+    promise = EXAMPLES[name]
+    found = re.search(promise.says, run.stdout)
     assert found is not None, run.stdout
-    assert float(found[1]) < EXAMPLES[name]
-    assert not list(tmp_path.iterdir())
+    assert float(found[1]) <= promise.at_most
+    assert [path.name for path in tmp_path.iterdir()] == ([f"{Path(name).stem}.png"] if promise.draws else [])
+    for path in tmp_path.iterdir():
+        with Image.open(path) as picture:
+            assert picture.width > picture.height > 100
