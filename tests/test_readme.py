@@ -8,12 +8,14 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 def test_its_python_runs() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict[str, object] = {}
     exec(compile(blocks[0], "README.md", "exec"), names)
     assert bool(names["fit"].converged.all())
     exec(compile(blocks[1], "README.md", "exec"), names)
     assert bool(names["fit"].loss.isfinite().all())
+    exec(compile(blocks[2], "README.md", "exec"), names)
+    assert bool((names["fit"].evidence > 100).all())
 
 
 def test_what_it_names_exists() -> None:
