@@ -125,3 +125,14 @@ def fit(told: Story, observation: Observation, start: dict[str, Tensor], steps: 
     """Adam over all sites, at rates that suit their units."""
     adam = Adam(0.1, {"orientation": 0.03, "place": 0.005})
     return fit_map(told, observation, stages=(Stage(steps, None, adam),), start=start)
+
+
+def off(told: Story, pose: Pose, wanted: Pose, observation: Observation) -> Tensor:
+    """By how many pixels joints are off, the mean over the joints: depth is a matter of the shape's prior."""
+    return (pixels(told, pose, observation) - pixels(told, wanted, observation)).norm(dim=-1).mean(-1)
+
+
+def pixels(told: Story, pose: Pose, observation: Observation) -> Tensor:
+    """Where the joints are in the picture."""
+    joints = told.body(pose).joints  # type: ignore[attr-defined]
+    return observation.camera.project(joints)[..., :2]

@@ -1,7 +1,6 @@
 """Neural body volumes are ordinary Pyro programs; their fits find bodies in features, and say what hides them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pyro
 import pyro.distributions as dist
@@ -16,7 +15,7 @@ from probbody.bodies.skinned import SkinnedBody
 from probbody.bodies.tubes import tubes
 from probbody.contracts import Likelihood, Renderer
 from probbody.features.backgrounds import VonMisesFisherBackground
-from probbody.features.likelihoods import HardMax, LogMixture, NoOutliers, SoftMax
+from probbody.features.likelihoods import HardMax, LogMixture, SoftMax
 from probbody.geometry.kernels import surface_kernels
 from probbody.inference import Stage, fit_map
 from probbody.models.evidence import Evidence, Scene
@@ -33,8 +32,8 @@ from tests.feature_scenes import (
     astray,
     camera,
     fit,
-    hidden,
     loss_at,
+    off,
     seen,
     story,
     truth,
@@ -42,17 +41,6 @@ from tests.feature_scenes import (
 )
 
 SITES = {"shape", "pose", "orientation", "place"}
-PATCH = (slice(5, 14), slice(9, 20))
-EVERYWHERE = (slice(0, SIDE), slice(0, SIDE))
-
-
-def off(told: Callable, pose: Pose, wanted: Pose, observation: Observation) -> Tensor:
-    """By how many pixels joints are off, the mean over the joints: depth is a matter of the shape's prior."""
-    return (pixels(told, pose, observation) - pixels(told, wanted, observation)).norm(dim=-1).mean(-1)
-
-
-def pixels(told: Callable, pose: Pose, observation: Observation) -> Tensor:
-    return observation.camera.project(told.body(pose).joints)[..., :2]
 
 
 def begun(told: Callable, start: dict[str, Tensor], observation: Observation) -> Pose:
@@ -216,58 +204,9 @@ def test_several_starts_are_one_batch_and_the_best_is_kept() -> None:
     assert (off(told, found.pose, pose, observation) < 0.7).all()
 
 
-def test_the_occlusion_map_finds_what_is_before_the_body() -> None:
-    told = story()
-    sites = truth(told, 4)
-    observation, pose = seen(told, sites)
-    covered = told.render(pose, observation).coverage > 0.9
-    behind = hidden(observation, PATCH)
-    found = fit(told, behind, astray(sites, 0.5))
-    assert found.occlusion is not None
-    patched = torch.zeros(SIDE, SIDE, dtype=torch.bool)
-    patched[PATCH] = True
-    for body in range(4):
-        inside = covered[body]
-        assert inside[patched].any()
-        assert (
-            _area_under_curve(found.occlusion[body][inside & patched], found.occlusion[body][inside & ~patched]) > 0.93
-        )
-    assert ((found.occlusion >= 0) & (found.occlusion <= 1)).all()
-
-
-def test_the_outlier_process_keeps_an_occluder_from_pulling() -> None:
-    sites = truth(story(), 4)
-    errors = {}
-    for name, likelihood in (("on", LogMixture()), ("off", NoOutliers())):
-        told = story(likelihood=likelihood)
-        observation, pose = seen(told, sites)
-        found = fit(told, hidden(observation, PATCH), astray(sites, 0.5))
-        errors[name] = off(told, found.pose, pose, observation).mean()
-    assert errors["on"] < 0.6 * errors["off"]
-
-
-def test_a_person_of_whom_nothing_is_seen_is_flagged() -> None:
-    told = story()
-    sites = truth(told, 2)
-    observation, _ = seen(told, sites)
-    features = observation.features.clone()
-    features[:1] = hidden(observation[0], EVERYWHERE).features
-    found = fit(told, replace(observation, features=features), astray(sites, 0.5))
-    assert found.evidence is not None
-    assert found.evidence[0] <= 0
-    assert not found.converged[0]
-    assert found.evidence[1] > 100
-
-
 def _without(sites: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     return {key: value for key, value in sites.items() if key != name}
 
 
 def _single(start: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value[0] for name, value in start.items()}
-
-
-def _area_under_curve(positive: Tensor, negative: Tensor) -> float:
-    """The chance that one of the first is above one of the second."""
-    above = (positive[:, None] > negative).float() + 0.5 * (positive[:, None] == negative).float()
-    return float(above.mean())
