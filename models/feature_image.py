@@ -42,7 +42,10 @@ class FeatureImage(nn.Module):
         return first, second
 
     def observe(self, rendering: Rendering, observation: Observation) -> None:
-        """The site ``features``: observed where the observation holds them, told where it does not."""
+        """The site ``features``: observed where the observation holds them, told where it does not.
+
+        A fit to other evidence alone must not seek features too: ``poutine.block(model, hide=["features"])``.
+        """
         pyro.sample("features", self.density(rendering), obs=observation.features)
 
     def density(self, rendering: Rendering) -> Density:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from probbody.features.backgrounds import UniformBackground
+from probbody.geometry.cameras import CameraRig, WeakPerspectiveCamera
 from probbody.inference import fit_map
 from probbody.models.evidence import OutlineEvidence, PartEvidence
 from probbody.observation import Observation
@@ -19,6 +20,7 @@ from tests.feature_scenes import (
     camera,
     features_of,
     fit,
+    off,
     seen,
     story,
     truth,
@@ -80,6 +82,24 @@ def test_a_body_out_of_sight_is_background_alone(name: str) -> None:
     for place in ([9.0, 0.0, 0.2], [0.0, 0.0, 7.0]):  # beside the picture; a kilometre away
         found = fit(told, observation, {**astray(sites), "place": torch.tensor([[place]])}, 3)
         assert found.loss.isfinite().all()
+
+
+def test_a_camera_of_parallel_rays_fits_too() -> None:
+    told = story()
+    sites = truth(told, 1)
+    observation, pose = seen(told, sites)
+    weak = WeakPerspectiveCamera(torch.tensor([2.5]), torch.zeros(1, 2), (SIDE, SIDE))  # 25 pixels a metre
+    found = fit(told, Observation(weak, features=observation.features), astray(sites))
+    assert (found.loss.isfinite() & (found.losses[-1] < found.losses[0])).all()
+    assert (off(told, found.pose, pose, observation) < 1.5).all()
+
+
+def test_a_rig_of_several_views_is_refused() -> None:
+    told = story()
+    observation, _ = seen(told, truth(told, 1))
+    rig = CameraRig((observation.camera, observation.camera))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="camera: expected one view of each body, found a rig of 2"):
+        told(Observation(rig, features=observation.features))
 
 
 def test_double_precision_goes_all_the_way() -> None:
