@@ -66,14 +66,7 @@ def rigid_background(seed: int, anything: float = ANYTHING) -> MixtureBackground
     """A mixture fitted to clutter that stands behind nothing, and ``anything`` else, each direction as likely as the next."""
     generator = torch.Generator().manual_seed(seed + 1)
     pixels = _scattered(_directions(seed)[_blocks(8, generator)], generator)
-    known = MixtureBackground.fit(pixels.flatten(0, 2)[::4], CLUTTER, seed)
-    if not anything:
-        return known
-    return MixtureBackground(
-        torch.cat([(1 - anything) * known.weights, torch.tensor([anything])]),
-        torch.cat([known.directions, known.directions[:1]]),
-        torch.cat([known.concentrations, torch.zeros(1)]),
-    )
+    return MixtureBackground.fit(pixels.flatten(0, 2)[::4], CLUTTER, seed, anything)
 
 
 def views(count: int, seed: int) -> tuple[Float[Tensor, "B 3 3"], Float[Tensor, "B 3"]]:

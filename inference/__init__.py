@@ -2,6 +2,8 @@
 
 from .basins import log_masses as log_masses
 from .density import BodyELBO as BodyELBO
+from .features import feature_stages as feature_stages
+from .features import fit_features as fit_features
 from .keypoints import fit_keypoints as fit_keypoints
 from .maximum import NonFiniteError as NonFiniteError
 from .maximum import fit_map as fit_map

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import pyro
@@ -58,6 +59,7 @@ def fit_map(
         progress: called with the steps done and the steps in all.
 
     Raises:
+        ValueError: the model has a site for evidence, such as ``features``, that the observation does not hold.
         NonFiniteError: a log density or its gradient is not finite; the site and step are named, and the best values kept.
     """
     stages = stages or (Stage(steps, None, Adam(rate)),)
@@ -68,7 +70,7 @@ def fit_map(
     with torch.random.fork_rng(), pyro.settings.context(module_local_params=True, **unchecked):
         torch.manual_seed(seed)
         flat = {name: value.detach().flatten(0, 1).clone() for name, value in (start or {}).items()}
-        guide = AutoDelta(model, init_loc_fn=init_to_value(values=flat, fallback=_middle))
+        guide = AutoDelta(model, init_loc_fn=init_to_value(values=flat, fallback=usual_value))
         descent = _Descent(model, guide, many)
         for stage in stages:
             for done in descent.run(stage):
@@ -77,10 +79,10 @@ def fit_map(
         return _chosen(model, observation, descent, count, seed)
 
 
-def _middle(site: dict[str, Any] | None = None) -> Any:
+def usual_value(site: dict[str, Any] | None = None) -> Any:
     """Where a site starts that was given no value: its mean, else its mode, else a draw."""
     if site is None:
-        return _middle
+        return usual_value
     for name in ("mean", "mode"):
         with contextlib.suppress(NotImplementedError, AttributeError):
             return getattr(site["fn"], name).detach().clone()
@@ -94,6 +96,12 @@ class _Descent:
         self.model, self.guide, self.observation = model, guide, observation
         guide(observation)  # lays out one parameter a site
         self.parameters = {name.removesuffix("_unconstrained"): value for name, value in guide.named_parameters()}
+        unseen = {field.name for field in fields(observation)} & set(self.parameters)
+        if unseen:
+            raise ValueError(
+                f"fit_map: the model tells of {', '.join(sorted(unseen))} but the observation holds none; give it, or hide the "
+                "site with poutine.block."
+            )
         self.elbo = BodyELBO()
         self.losses: list[Tensor] = []
         self.best: dict[str, Tensor] = {}

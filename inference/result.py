@@ -23,7 +23,7 @@ class Fit:
     ``start_losses`` how low each came. ``converged``: the last fifth of the steps lowered the loss by less than half a
     nat. Where the model has pixels, ``occlusion`` is the chance that a pixel shows something that hides the body, and
     ``evidence`` says by how many nats the picture is likelier with this body than without any: where it is not above zero
-    nothing of the body was seen, ``converged`` is False, and the pose is what the prior guesses.
+    nothing of the body was seen, ``converged`` is False, and the pose means nothing.
     """
 
     pose: Pose

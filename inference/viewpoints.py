@@ -13,7 +13,7 @@ from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaterni
 from probbody.observation import Observation
 
 from .density import BodyELBO, Model
-from .maximum import _middle as usual_value
+from .maximum import usual_value
 
 AT_ONCE = 64
 """Bodies whose density is found in one batch: more take memory and little less time."""

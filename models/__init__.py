@@ -9,6 +9,7 @@ from .keypoint_body import GemanMcClureNoise as GemanMcClureNoise
 from .keypoint_body import KeypointBody as KeypointBody
 from .keypoint_body import KeypointNoise as KeypointNoise
 from .keypoint_body import NormalOrAnywhere as NormalOrAnywhere
+from .matched_body import MatchedBody as MatchedBody
 from .neural_body_volume import NeuralBodyVolume as NeuralBodyVolume
 from .neural_smpl import NeuralSMPL as NeuralSMPL
 from .posed_body import PosedBody as PosedBody

@@ -80,7 +80,7 @@ def clutter(count: int) -> tuple[VonMisesFisherMixture, Tensor]:
 
 def test_the_mixture_finds_the_kinds_of_clutter() -> None:
     kinds, features = clutter(6_000)
-    found = MixtureBackground.fit(features, 3, seed=1)
+    found = MixtureBackground.fit(features, 3, seed=1, anything=0)
     order = found.directions[:, :3].argmax(0)
     assert (found.directions[order] * kinds.directions).sum(-1).min() > 0.99
     torch.testing.assert_close(found.concentrations[order], kinds.concentrations, rtol=0.1, atol=0)
@@ -88,7 +88,7 @@ def test_the_mixture_finds_the_kinds_of_clutter() -> None:
     held_out = kinds.sample((4_000,))
     gap = kinds.log_prob(held_out).mean() - found.marginal().log_prob(held_out).mean()
     assert abs(gap) < 0.02
-    again = MixtureBackground.fit(features, 3, seed=1)
+    again = MixtureBackground.fit(features, 3, seed=1, anything=0)
     assert torch.equal(again.directions, found.directions)
 
 
@@ -105,12 +105,12 @@ def test_its_likelihood_never_falls(components: int, seed: int) -> None:
 
 def test_empty_parts_and_equal_features_do_no_harm() -> None:
     same = torch.nn.functional.normalize(torch.ones(12, D), dim=-1)
-    found = MixtureBackground.fit(same, 4)
+    found = MixtureBackground.fit(same, 4, anything=0)
     assert found.marginal().log_prob(same).isfinite().all()
     assert found.concentrations.max() <= 1e4
     assert abs(found.weights.sum() - 1) < 1e-6
     few = unit(5, D)
-    one_each = MixtureBackground.fit(few, 5)
+    one_each = MixtureBackground.fit(few, 5, anything=0)
     assert one_each.marginal().log_prob(few).isfinite().all()
     assert len(one_each.weights) == 5
 
@@ -130,3 +130,14 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         MixtureBackground(torch.zeros(2), unit(2, D), torch.ones(2))
     with pytest.raises(ValueError, match="scale"):
         GaussianBackground(unit(D), 0.0)
+
+
+def test_a_share_of_the_background_may_be_anything() -> None:
+    known = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0, 0.0]]) + 0.05 * torch.randn(200, 3), dim=-1)
+    strange = torch.tensor([-1.0, 0.0, 0.0])
+    sure, open_minded = (MixtureBackground.fit(known, 1, anything=share).marginal() for share in (0.0, 0.05))
+    least = math.log(0.05 / (4 * math.pi))
+    assert sure.log_prob(strange) < -50
+    assert abs(open_minded.log_prob(strange) - least) < 1e-3
+    with pytest.raises(ValueError, match="anything"):
+        MixtureBackground.fit(known, 1, anything=1.0)

@@ -80,11 +80,27 @@ class MixtureBackground(Background):
         self.register_buffer("concentrations", concentrations)
 
     @classmethod
-    def fit(cls, features: Float[Tensor, "N D"], components: int, seed: int = 0) -> "MixtureBackground":
-        """Of greatest likelihood for features of clutter, found by ``fit_mixture``; parts that stay empty are left out."""
+    def fit(
+        cls, features: Float[Tensor, "N D"], components: int, seed: int = 0, anything: float = 0.05
+    ) -> "MixtureBackground":
+        """Of greatest likelihood for features of clutter, found by ``fit_mixture``; parts that stay empty are left out.
+
+        ``anything`` is the share of a uniform part beside them: what hides a body need not look like the clutter that was
+        learnt from, and a background that thinks it impossible makes one such pixel drown the rest.
+        """
+        if not 0 <= anything < 1:
+            raise ValueError(f"anything: expected a share in [0, 1), found {anything}.")
         found = fit_mixture(features, components, seed)[0]
         kept = found.log_weights > found.log_weights.new_tensor(1e-9).log()
-        return cls(found.log_weights[kept].exp(), found.directions[kept], found.concentrations[kept])
+        parts = [
+            (1 - anything) * found.log_weights[kept].softmax(0),
+            found.directions[kept],
+            found.concentrations[kept],
+        ]
+        if anything:
+            uniform = (features.new_tensor([anything]), found.directions[:1], features.new_zeros(1))
+            parts = [torch.cat([part, more]) for part, more in zip(parts, uniform, strict=True)]
+        return cls(*parts)
 
     def marginal(self) -> Density:
         """A mixture of von Mises-Fisher densities."""

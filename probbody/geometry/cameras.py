@@ -171,8 +171,10 @@ class WeakPerspectiveCamera(Record, Camera):
     def of(cls, camera: PinholeCamera) -> "WeakPerspectiveCamera":
         """The weak camera that sees the plane through the world's origin alike: undoes ``perspective``.
 
-        A pinhole camera that is turned is refused with a ValueError.
+        A pinhole camera that is turned, or does not stand off from the origin, is refused with a ValueError.
         """
+        if not bool((camera.translation[:, 2] > 0).all()):
+            raise ValueError("WeakPerspectiveCamera.of: the world's origin must lie before the pinhole camera.")
         still = torch.eye(3, dtype=camera.rotation.dtype, device=camera.rotation.device)
         if not torch.allclose(camera.rotation, still.expand_as(camera.rotation), atol=1e-6):
             raise ValueError("WeakPerspectiveCamera.of: the pinhole camera must not be turned.")

@@ -1,0 +1,105 @@
+"""The whole way from a feature image to a body: match, turn, render."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from probbody.contracts import ArticulatedBody, PosePrior
+from probbody.observation import Observation
+
+from .density import Model
+from .maximum import Starts, fit_map
+from .optimisers import Adam
+from .result import Fit
+from .stages import Stage
+from .start import alternatives
+
+RATES = {"orientation": 0.03, "place": 0.005}
+"""First rates of Adam beside that of the code and the shape: radians, and tangents of which a picture spans few."""
+
+
+def fit_features(
+    model: Model,
+    matched: Model,
+    body: ArticulatedBody,
+    prior: PosePrior,
+    observation: Observation,
+    matches: Float[Tensor, "B P 3"],
+    start: Starts,
+    *,
+    steps: int = 120,
+    keep: int = 1,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Fit:
+    """The most probable bodies behind a feature image, found in two rounds.
+
+    What a fit sees that renders reaches no further than a limb is wide. So the first round goes by points of the skin that
+    were found in the picture (``probbody.features.matches``): from the start, and from what it is most easily mistaken
+    for (``alternatives``). It is cheap. The second renders, from the best of these.
+
+    Args:
+        model: a Pyro program over ``shape``, ``pose``, ``orientation``, ``place`` that explains the observed features.
+        matched: one over the same sites, and ``noise``, that explains matches, such as ``MatchedBody``.
+        body, prior: those of both.
+        observation: with features.
+        matches: (u, v, confidence), in pixels of the feature image.
+        start: of the four sites, one or several for each body.
+        steps: of each round.
+        keep: how many starts of each body the second round has.
+        seed, progress: as of ``fit_map``.
+
+    Raises:
+        NonFiniteError: see ``fit_map``.
+    """
+    assert observation.features is not None, "fit_features: the observation holds no features; give some."
+    seen = replace(observation, features=None, keypoints=_in_picture(matches, observation))
+    many = [alternatives({name: value[n] for name, value in start.items()}, body, prior) for n in range(_count(start))]
+    around = {name: torch.cat([each[name] for each in many]) for name in start}
+    count, bodies = _count(around), len(observation)
+    around["noise"] = matches.new_full((count, bodies), 0.1)
+
+    def told(before: int) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(before + min(done, steps), 2 * steps)
+
+    quick = Stage(steps, None, Adam(0.1, {**RATES, "noise": 0.05}))
+    # every start of every body is a body of its own, so that all of them come back
+    every = fit_map(
+        matched,
+        seen.repeat(count),
+        stages=(quick,),
+        start={name: value.flatten(0, 1)[None] for name, value in around.items()},
+        seed=seed,
+        progress=told(0),
+    )
+    best = every.loss.reshape(count, bodies).topk(min(keep, count), dim=0, largest=False).indices
+    row = torch.arange(bodies, device=best.device)
+    sites = {name: value.unflatten(0, (count, bodies))[best, row] for name, value in every.sites().items()}
+    return fit_map(
+        model,
+        observation,
+        stages=feature_stages(steps),
+        start={name: value for name, value in sites.items() if name != "noise"},
+        seed=seed,
+        progress=told(steps),
+    )
+
+
+def feature_stages(steps: int = 120) -> tuple[Stage, ...]:
+    """One stage of Adam over all sites; the code, in standard deviations, goes faster than angles and places."""
+    return (Stage(steps, None, Adam(0.1, RATES)),)
+
+
+def _in_picture(matches: Float[Tensor, "B P 3"], observation: Observation) -> Float[Tensor, "B P 3"]:
+    """The same in pixels of the observation's camera."""
+    assert observation.features is not None
+    height, width = observation.camera.size
+    scale = [width / observation.features.shape[3], height / observation.features.shape[2], 1.0]
+    return matches * matches.new_tensor(scale)
+
+
+def _count(starts: Starts) -> int:
+    return len(next(iter(starts.values())))
