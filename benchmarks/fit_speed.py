@@ -1,0 +1,144 @@
+"""How many feature images a second are fitted, and what the time goes into.
+
+``python benchmarks/fit_speed.py [--data FOLDER] [--quick]``. Eighty MAP steps of 3DNBF from start to end: body, 858 kernels,
+field, renderer, likelihood, prior, Pyro; 64 x 64 pixels, 64 channels, batches of 8; two processes of one thread each.
+"""
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyro
+import torch
+from fits_of_captured_poses import held_out_poses
+from oracle_scenes import OracleScenes, concentration, draw, oracle_background, oracle_features, starts
+from pyro import poutine
+from torch import Tensor
+from verdicts import AtLeast, Target
+
+from probbody.bodies.open_body import open_body
+from probbody.densities import UniformRotation
+from probbody.inference import feature_stages, fit_map
+from probbody.inference.density import BodyELBO
+from probbody.models import NeuralBodyVolume
+from probbody.priors import vae_prior
+from probbody.systems import neural_body_volume
+
+BATCH, STEPS = 8, 80
+
+
+def main() -> None:
+    """Print the tables and the targets; exit code 1 if one is missed."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    beside = Path(__file__).parents[1] / ".." / "shared" / "data"
+    asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
+    asked.add_argument("--quick", action="store_true")
+    asked.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
+    options = asked.parse_args()
+    torch.set_num_threads(1)
+    if options.worker:
+        print(min(_seconds(options.data) for _ in range(options.worker)))
+        return
+    rounds = 1 if options.quick else 3
+    print(f"80 steps of 3DNBF, batches of {BATCH}: torch {torch.__version__}, one thread a process; least of {rounds}")
+    alone = _together(1, rounds, options.data)
+    both = _together(2, rounds, options.data)
+    print(f"one process:   {alone[0]:6.2f} s a batch, {BATCH / alone[0]:5.2f} images a second")
+    print(f"two processes: {max(both):6.2f} s a batch, {sum(BATCH / one for one in both):5.2f} images a second")
+    share = _parts(options.data, 3 if options.quick else 10)
+    targets = [
+        AtLeast("images a second, two processes", sum(BATCH / one for one in both), 2.0),
+        Target("Pyro's share of a step, batches of 8", 100 * share, 15.0, " %"),
+    ]
+    print()
+    for target in targets:
+        print(target)
+    sys.exit(0 if all(target.held for target in targets) else 1)
+
+
+def _together(count: int, rounds: int, data: Path) -> list[float]:
+    """Seconds of each of ``count`` processes that run at once."""
+    command = [sys.executable, __file__, "--worker", str(rounds), "--data", str(data)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    return [float(process.communicate()[0]) for process in running]
+
+
+def _scenes(data: Path) -> tuple[NeuralBodyVolume, OracleScenes, dict[str, Tensor]]:
+    scenes = draw(held_out_poses(data / "mocap", BATCH)[0], 0.2)
+    prior = vae_prior()
+    model = neural_body_volume(
+        open_body(), oracle_features(), oracle_background(), prior, concentration=concentration()
+    )
+    return model, scenes, starts(scenes, prior)
+
+
+def _seconds(data: Path) -> float:
+    model, scenes, start = _scenes(data)
+    begun = time.perf_counter()
+    fit_map(model, scenes.observation, stages=feature_stages(STEPS), start=start)
+    return time.perf_counter() - begun
+
+
+def _parts(data: Path, rounds: int) -> float:
+    """Milliseconds of a step, part by part; returns the share of it that is not in a step without Pyro."""
+    model, scenes, start = _scenes(data)
+    sites = {name: value[0].clone().requires_grad_() for name, value in start.items()}
+    observation, features = scenes.observation, scenes.observation.features
+    assert features is not None
+    story, image = model.story, model.image
+    camera = image.camera(observation.camera, observation)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    middle = torch.tensor([0.0, 0.0, math.log(story.depth)])
+
+    def plain() -> Tensor:
+        pose = story.assemble(
+            sites["pose"], sites["orientation"], sites["shape"], observation.camera.place(sites["place"])
+        )
+        rendering, _ = image.render(model.body(pose), camera)
+        prior = normal.log_prob(sites["shape"]).sum() + model.pose_prior.code().log_prob(sites["pose"]).sum()
+        prior = prior + UniformRotation().log_prob(sites["orientation"]).sum()
+        prior = prior + normal.log_prob(sites["place"] - middle).sum()
+        return image.density(rendering).log_prob(features).sum() + prior
+
+    def with_pyro() -> Tensor:
+        with pyro.settings.context(validate_distributions_pyro=False, validate_distributions_torch=False):
+            told = poutine.condition(model, data=sites)
+            return torch.stack(list(BodyELBO().terms(told, lambda _: None, observation).values())).sum()
+
+    def body() -> Tensor:
+        pose = story.assemble(
+            sites["pose"], sites["orientation"], sites["shape"], observation.camera.place(sites["place"])
+        )
+        return model.body(pose).vertices.sum()
+
+    def rendered() -> Tensor:
+        pose = story.assemble(
+            sites["pose"], sites["orientation"], sites["shape"], observation.camera.place(sites["place"])
+        )
+        return image.render(model.body(pose), camera)[0].features.square().sum()
+
+    agree = float((plain() - with_pyro()).detach().abs() / plain().detach().abs())
+    assert agree < 1e-4, f"the density without Pyro is another one, by {agree:.2g}"
+    spent = {one.__name__: _step(one, list(sites.values()), rounds) for one in (body, rendered, plain, with_pyro)}
+    print(f"milliseconds of a step, forward and backward, least of {rounds}: body {spent['body']:.1f}; field and renderer "
+          f"{spent['rendered'] - spent['body']:.1f}; likelihood and priors {spent['plain'] - spent['rendered']:.1f}; "
+          f"Pyro {spent['with_pyro'] - spent['plain']:.1f}; all {spent['with_pyro']:.1f}")  # fmt: skip
+    return (spent["with_pyro"] - spent["plain"]) / spent["with_pyro"]
+
+
+def _step(objective: Callable[[], Tensor], leaves: list[Tensor], rounds: int) -> float:
+    best = math.inf
+    for _ in range(rounds + 1):
+        begun = time.process_time()
+        torch.autograd.grad(objective(), leaves, allow_unused=True)
+        best = min(best, time.process_time() - begun)
+    return 1000 * best
+
+
+if __name__ == "__main__":
+    main()
