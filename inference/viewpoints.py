@@ -39,7 +39,7 @@ def viewpoints(
 
     Returns: the sites ``orientation`` and ``place``; the first tilt with all elevations, and of each the azimuths in turn.
 
-    References: Wang, Kortylewski, Yuille (2021), NeMo, ICLR, section 4.
+    References: Wang, Kortylewski, Yuille (2021), NeMo, ICLR.
     """
     if min(azimuths, elevations, tilts) < 1:
         raise ValueError(

@@ -10,8 +10,9 @@ matrices that act on columns, the root first, each relative to its parent.
 """
 
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -24,9 +25,8 @@ class Record:
     _shared: tuple[str, ...] = ()  # fields without a body dimension
 
     def to(self: R, *args: object, **kwargs: object) -> R:
-        """Every tensor moved as by ``torch.Tensor.to``; integer tensors keep their type."""
-        moved = {field.name: value.to(*args, **kwargs) if _moves(value) else value for field, value in self._items()}
-        return type(self)(**moved)
+        """Every tensor moved as by ``torch.Tensor.to``; tensors of integers and truths keep their type."""
+        return type(self)(**{field.name: _moved(value, *args, **kwargs) for field, value in self._items()})
 
     def __getitem__(self: R, index: int | slice | Int[Tensor, " N"] | list[int]) -> R:
         """The bodies chosen by ``index``; a single number keeps the body dimension."""
@@ -52,8 +52,10 @@ def _holds_bodies(value: object) -> bool:
     return hasattr(value, "__getitem__") and not isinstance(value, (str, tuple))
 
 
-def _moves(value: object) -> bool:
-    return value.is_floating_point() if isinstance(value, Tensor) else hasattr(value, "to")
+def _moved(value: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(value, Tensor) and not value.is_floating_point():
+        return value.to(value.new_empty(0, dtype=torch.float32).to(*args, **kwargs).device)
+    return value.to(*args, **kwargs) if hasattr(value, "to") else value
 
 
 @dataclass(frozen=True)

@@ -245,3 +245,8 @@ def test_a_crop_around_a_box_holds_it() -> None:
     corners = box.into(boxes.unflatten(1, (2, 2)))
     assert (corners > -1e-3).all()
     assert (corners <= torch.tensor([64.0, 128.0]) + 1e-3).all()
+
+
+def test_a_camera_at_the_origin_has_no_weak_likeness() -> None:
+    with pytest.raises(ValueError, match="origin"):
+        WeakPerspectiveCamera.of(PinholeCamera.looking_ahead(100.0, (64, 64)))

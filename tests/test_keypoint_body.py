@@ -289,3 +289,16 @@ def test_doubting_a_fit_does_not_make_it_worse() -> None:
     assert told[-1] == (200, 200)
     assert fit.start_losses.shape == (12, 2)
     torch.testing.assert_close(fit.loss, fit.start_losses.gather(0, fit.start[None])[0])
+
+
+def test_evidence_that_is_not_there_is_not_guessed() -> None:
+    with pytest.raises(ValueError, match=r"keypoints.*holds none"):
+        fit_map(model(), Observation(camera(1)), steps=1)
+
+
+def test_records_move_whole_and_integers_stay_integers() -> None:
+    body = man()
+    surface = body(Pose(torch.eye(3).repeat(1, 15, 1, 1), torch.zeros(1, 2), torch.zeros(1, 3)))
+    double = surface.to(torch.float64)
+    assert (double.vertices.dtype, double.faces.dtype) == (torch.float64, torch.int64)
+    assert surface.to("meta").faces.device.type == "meta"

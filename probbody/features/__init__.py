@@ -23,7 +23,6 @@ from .likelihoods import LogMixture as LogMixture
 from .likelihoods import NoOutliers as NoOutliers
 from .likelihoods import SoftMax as SoftMax
 from .limbs import Limbs as Limbs
-from .limbs import at_rest as at_rest
 from .limbs import limbs_of as limbs_of
 from .matching import matches as matches
 from .random_features import random_features as random_features

@@ -5,7 +5,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..contracts import ArticulatedBody, Camera
-from ..quantities import Pose, Surface
+from ..geometry.rest import at_rest
+from ..quantities import Surface
 
 SHORTEST = 1e-6
 """Metres: limbs much shorter than this have no direction; theirs goes smoothly to the zero vector."""
@@ -75,13 +76,6 @@ _HUMAN = (
     ("torso", "pelvis", "neck"),
     *((f"{side}_{limb}", f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for limb, a, b in _SIDED),
 )
-
-
-def at_rest(body: ArticulatedBody) -> Surface:
-    """One body of mean shape without any rotation, at the world's origin."""
-    still = torch.eye(3).to(body.weights).expand(1, len(body.parents), 3, 3)
-    with torch.no_grad():
-        return body(Pose(still, body.weights.new_zeros(1, body.num_shape), body.weights.new_zeros(1, 3)))
 
 
 def _human(names: tuple[str, ...]) -> list[tuple[str, int, int]] | None:

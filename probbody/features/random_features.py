@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..contracts import ArticulatedBody
+from ..geometry.rest import at_rest
 from .directions import Directions
 from .emissions import Emission, VonMisesFisherEmission
 from .fields import DirectedFeatures, ExpectedFeatures
-from .limbs import at_rest, limbs_of
+from .limbs import limbs_of
 
 
 def random_features(

@@ -6,6 +6,7 @@ from .cameras import WeakPerspectiveCamera as WeakPerspectiveCamera
 from .crops import Crop as Crop
 from .procrustes import Similarity as Similarity
 from .procrustes import similarity as similarity
+from .rest import at_rest as at_rest
 from .rotations import axis_angle_to_matrix as axis_angle_to_matrix
 from .rotations import geodesic_angle as geodesic_angle
 from .rotations import matrix_to_axis_angle as matrix_to_axis_angle

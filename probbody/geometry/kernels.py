@@ -5,7 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..contracts import ArticulatedBody
-from ..quantities import Kernels, Pose, Surface
+from ..quantities import Kernels, Surface
+from .rest import at_rest
 
 RELEASED_PRECISION = 8000.0
 """Per square metre: the density exp(-4000 r^2) of the code released with 3DNBF, a standard deviation of 11.18 mm."""
@@ -71,7 +72,7 @@ def surface_kernels(
     for name, value in (("overlap", overlap), ("flatness", flatness)):
         if not 0 < value < float("inf"):
             raise ValueError(f"{name}: expected a positive number, found {value}.")
-    rest = _at_rest(body)
+    rest = at_rest(body)
     vertex = _farthest(rest.vertices[0], _carrying(rest), count)
     along = overlap * _spacing(rest.vertices[0, vertex])
     normal = _normals(rest)[vertex]
@@ -83,18 +84,11 @@ def surface_kernels(
 
 def released_kernels(body: ArticulatedBody, count: int = 858) -> SurfaceKernels:
     """The kernels of the code released with 3DNBF: all alike, round, 11.18 mm, whatever the body's size or pose."""
-    rest = _at_rest(body)
+    rest = at_rest(body)
     vertex = _farthest(rest.vertices[0], _carrying(rest), count)
     still = torch.eye(3, dtype=rest.vertices.dtype, device=rest.vertices.device)
     precisions = (RELEASED_PRECISION * still).repeat(len(vertex), 1, 1)
     return SurfaceKernels(vertex, precisions.new_zeros(len(vertex), 3), precisions, body.weights[vertex])
-
-
-def _at_rest(body: ArticulatedBody) -> Surface:
-    weights = body.weights
-    still = torch.eye(3, dtype=weights.dtype, device=weights.device).repeat(1, len(body.parents), 1, 1)
-    with torch.no_grad():
-        return body(Pose(still, weights.new_zeros(1, body.num_shape), weights.new_zeros(1, 3)))
 
 
 def _carrying(rest: Surface) -> Tensor:
