@@ -5,6 +5,7 @@ from .evidence import KeypointEvidence as KeypointEvidence
 from .evidence import OutlineEvidence as OutlineEvidence
 from .evidence import PartEvidence as PartEvidence
 from .feature_image import FeatureImage as FeatureImage
+from .feature_image import FeatureModel as FeatureModel
 from .keypoint_body import GemanMcClureNoise as GemanMcClureNoise
 from .keypoint_body import KeypointBody as KeypointBody
 from .keypoint_body import KeypointNoise as KeypointNoise

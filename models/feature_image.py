@@ -1,5 +1,6 @@
 """A body seen as an image of features: rendered, and explained pixel by pixel by itself or by something else."""
 
+import abc
 from dataclasses import replace
 
 import pyro
@@ -7,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from probbody.contracts import Background, Camera, Density, FeatureField, Likelihood, Renderer
+from probbody.contracts import ArticulatedBody, Background, Camera, Density, FeatureField, Likelihood, Renderer
 from probbody.observation import Observation
-from probbody.quantities import Rendering, Surface
+from probbody.quantities import Pose, Rendering, Surface
 
 
 class FeatureImage(nn.Module):
@@ -76,3 +77,26 @@ class FeatureImage(nn.Module):
             return None
         nothing = replace(rendering, coverage=torch.zeros_like(rendering.coverage))
         return self.density(rendering).log_prob(features) - self.density(nothing).log_prob(features)
+
+
+class FeatureModel(nn.Module, abc.ABC):
+    """A story that ends in a feature image: what can be asked of its picture."""
+
+    body: ArticulatedBody
+    image: FeatureImage
+
+    @abc.abstractmethod
+    def forward(self, observation: Observation) -> Pose:
+        """The story; what it returns is the pose it told of."""
+
+    def render(self, pose: Pose, observation: Observation) -> Rendering:
+        """What the field carries to the pixels, were nothing before the body, at the size of the observed map."""
+        return self.image.render(self.body(pose), self.image.camera(observation.camera, observation))[0]
+
+    def occlusion(self, pose: Pose, observation: Observation) -> Float[Tensor, "B H W"] | None:
+        """The chance that a pixel shows something that hides the body; None without observed features."""
+        return self.image.occlusion(self.render(pose, observation), observation.features)
+
+    def evidence(self, pose: Pose, observation: Observation) -> Float[Tensor, " B"] | None:
+        """By how many nats the features are likelier with this body than without any; None without observed features."""
+        return self.image.evidence(self.render(pose, observation), observation.features)

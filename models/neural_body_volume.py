@@ -16,19 +16,18 @@ References:
 """
 
 import pyro
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from probbody.contracts import ArticulatedBody, Background, Density, FeatureField, Likelihood, PosePrior, Renderer
 from probbody.observation import Observation
-from probbody.quantities import Pose, Rendering
+from probbody.quantities import Pose
 
 from .evidence import Evidence, Scene, carried, observe_all
-from .feature_image import FeatureImage
+from .feature_image import FeatureImage, FeatureModel
 from .posed_body import PosedBody
 
 
-class NeuralBodyVolume(nn.Module):
+class NeuralBodyVolume(FeatureModel):
     """shape, pose, orientation, place; the body rendered as features; each pixel the body's, or something else's.
 
     Sites, all in the plate ``bodies``: those of ``PosedBody``; ``features`` (D, H, W), unit vectors, observed; those of the
@@ -80,15 +79,3 @@ class NeuralBodyVolume(nn.Module):
             self.image.observe(rendering, observation)
             observe_all(self.beside, Scene(pose, surface, camera, rest), observation)
         return pose
-
-    def render(self, pose: Pose, observation: Observation) -> Rendering:
-        """The expected features of a posed body, were nothing before it, at the size of the observed map."""
-        return self.image.render(self.body(pose), self.image.camera(observation.camera, observation))[0]
-
-    def occlusion(self, pose: Pose, observation: Observation) -> Float[Tensor, "B H W"] | None:
-        """The chance that a pixel shows something that hides the body; None without observed features."""
-        return self.image.occlusion(self.render(pose, observation), observation.features)
-
-    def evidence(self, pose: Pose, observation: Observation) -> Float[Tensor, " B"] | None:
-        """By how many nats the features are likelier with this body than without any; None without observed features."""
-        return self.image.evidence(self.render(pose, observation), observation.features)

@@ -11,19 +11,18 @@ Each of the second and third is there where the model was given that evidence an
 """
 
 import pyro
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from probbody.contracts import ArticulatedBody, Background, Density, FeatureField, Likelihood, PosePrior, Renderer
 from probbody.observation import Observation
-from probbody.quantities import Pose, Rendering
+from probbody.quantities import Pose
 
 from .evidence import KeypointEvidence, OutlineEvidence, PartEvidence, Scene, carried, observe_all
-from .feature_image import FeatureImage
+from .feature_image import FeatureImage, FeatureModel
 from .posed_body import PosedBody
 
 
-class NeuralSMPL(nn.Module):
+class NeuralSMPL(FeatureModel):
     """The body as a mesh; each pixel a mixture over limb directions, or what hides the body; joints, parts and outline beside.
 
     Sites, all in the plate ``bodies``: those of ``PosedBody``; ``features`` (D, H, W), unit vectors; ``keypoints``, ``parts``,
@@ -77,15 +76,3 @@ class NeuralSMPL(nn.Module):
             self.image.observe(rendering, observation)  # L_NLL
             observe_all(self.beside, Scene(pose, surface, camera, rest), observation)  # L_reproj, L_partseg
         return pose
-
-    def render(self, pose: Pose, observation: Observation) -> Rendering:
-        """What the field carries to the pixels, were nothing before the body, at the size of the observed map."""
-        return self.image.render(self.body(pose), self.image.camera(observation.camera, observation))[0]
-
-    def occlusion(self, pose: Pose, observation: Observation) -> Float[Tensor, "B H W"] | None:
-        """The chance that a pixel shows something that hides the body; None without observed features."""
-        return self.image.occlusion(self.render(pose, observation), observation.features)
-
-    def evidence(self, pose: Pose, observation: Observation) -> Float[Tensor, " B"] | None:
-        """By how many nats the features are likelier with this body than without any; None without observed features."""
-        return self.image.evidence(self.render(pose, observation), observation.features)

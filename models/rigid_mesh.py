@@ -17,18 +17,18 @@ import pyro
 import pyro.distributions as dist
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from probbody.contracts import ArticulatedBody, Background, Density, FeatureField, Likelihood, Renderer
 from probbody.densities import UniformRotation
 from probbody.geometry.rotations import quaternion_to_matrix
 from probbody.observation import Observation
-from probbody.quantities import Pose, Rendering
+from probbody.quantities import Pose
 
-from .feature_image import FeatureImage
+from .feature_image import FeatureImage, FeatureModel
 
 
-class RigidMesh(nn.Module):
+class RigidMesh(FeatureModel):
     """orientation, place; the mesh rendered as features; each pixel the mesh's, or clutter's.
 
     Sites, all in the plate ``bodies``: ``orientation`` (4,), a quaternion, w first; ``place`` (3,), the translation as
@@ -85,15 +85,3 @@ class RigidMesh(nn.Module):
         root = quaternion_to_matrix(orientation)[:, None]
         rest = torch.eye(3).to(root).expand(len(root), len(self.body.parents) - 1, 3, 3)
         return Pose(torch.cat([root, rest], dim=1), root.new_zeros(len(root), self.body.num_shape), place)
-
-    def render(self, pose: Pose, observation: Observation) -> Rendering:
-        """The expected features of the mesh, were nothing before it, at the size of the observed map."""
-        return self.image.render(self.body(pose), self.image.camera(observation.camera, observation))[0]
-
-    def occlusion(self, pose: Pose, observation: Observation) -> Float[Tensor, "B H W"] | None:
-        """The chance that a pixel shows something that hides the mesh; None without observed features."""
-        return self.image.occlusion(self.render(pose, observation), observation.features)
-
-    def evidence(self, pose: Pose, observation: Observation) -> Float[Tensor, " B"] | None:
-        """By how many nats the features are likelier with the mesh than without; None without observed features."""
-        return self.image.evidence(self.render(pose, observation), observation.features)
