@@ -11,7 +11,7 @@ from probbody.contracts import ArticulatedBody, PosePrior
 from probbody.observation import Observation
 
 from .density import Model
-from .maximum import Starts, fit_map
+from .maximum import Starts, each_start, fit_map
 from .optimisers import Adam
 from .result import Fit
 from .stages import Stage
@@ -53,9 +53,11 @@ def fit_features(
         seed, progress: as of ``fit_map``.
 
     Raises:
+        ValueError: the observation holds no features, or no start is to be kept.
         NonFiniteError: see ``fit_map``.
     """
-    assert observation.features is not None, "fit_features: the observation holds no features; give some."
+    if observation.features is None or keep < 1:
+        raise ValueError("fit_features: expected an observation with features, and one start or more to keep.")
     seen = replace(observation, features=None, keypoints=_in_picture(matches, observation))
     many = [alternatives({name: value[n] for name, value in start.items()}, body, prior) for n in range(_count(start))]
     around = {name: torch.cat([each[name] for each in many]) for name in start}
@@ -66,15 +68,7 @@ def fit_features(
         return None if progress is None else lambda done, total: progress(before + min(done, steps), 2 * steps)
 
     quick = Stage(steps, None, Adam(0.1, {**RATES, "noise": 0.05}))
-    # every start of every body is a body of its own, so that all of them come back
-    every = fit_map(
-        matched,
-        seen.repeat(count),
-        stages=(quick,),
-        start={name: value.flatten(0, 1)[None] for name, value in around.items()},
-        seed=seed,
-        progress=told(0),
-    )
+    every = each_start(matched, seen.repeat(count), around, (quick,), seed, told(0))
     best = every.loss.reshape(count, bodies).topk(min(keep, count), dim=0, largest=False).indices
     row = torch.arange(bodies, device=best.device)
     sites = {name: value.unflatten(0, (count, bodies))[best, row] for name, value in every.sites().items()}

@@ -12,10 +12,10 @@ from probbody.observation import Observation
 
 from .basins import log_masses
 from .density import Model
-from .maximum import fit_map
+from .maximum import each_start
 from .optimisers import Optimiser
 from .result import Fit
-from .stages import Stage, keypoint_stages, refining_stages
+from .stages import keypoint_stages, refining_stages
 from .start import TURNS, alternatives, keypoint_starts, without_keypoints
 
 DOUBT, CERTAIN = 0.1, 0.02
@@ -69,53 +69,39 @@ def fit_keypoints(
 
     upright = keypoint_starts(body, prior, observation, turns=turns)
     assert observation.keypoints is not None  # or there were no starts
-    seen = observation.keypoints.expand(len(turns), *observation.keypoints.shape)
-    each = _all_starts(model, observation, seen, upright, keypoint_stages(begin, optimiser), seed, told(0, begin))
+    many = observation.repeat(len(turns))
+    each = each_start(model, many, upright, keypoint_stages(begin, optimiser), seed, told(0, begin))
     first = _heaviest(model, observation, each, seed)
-    sites = first.sites()
     masked = without_keypoints(first, body, observation, doubts)
-    mistaken = alternatives(sites, body, prior)
-    starts = {
-        name: torch.cat([value, sites[name].expand(len(masked), *sites[name].shape)])
-        for name, value in mistaken.items()
-    }
-    whole = observation.keypoints.expand(len(masked) + len(mistaken["pose"]), *observation.keypoints.shape)
-    seen = torch.cat([whole[len(masked) :], masked])
+    starts = _mistaken_or_doubted(first, body, prior, len(masked))
+    many = observation.repeat(len(starts["pose"]))
+    assert many.keypoints is not None
+    kept = many.keypoints[: len(many) - len(masked) * len(observation)]
+    partly = replace(many, keypoints=torch.cat([kept, masked.flatten(0, 1)]))
     limbs = (replace(keypoint_stages(doubt, optimiser)[-1], steps=doubt),)
-    second = _all_starts(model, observation, seen, _noisy(starts, DOUBT), limbs, seed, told(begin, doubt))
-    doubted = {name: value.unflatten(0, seen.shape[:2]) for name, value in second.sites().items()}
-    third = _all_starts(
-        model,
-        observation,
-        whole,
-        _noisy(doubted, CERTAIN),
-        refining_stages(end, optimiser),
-        seed,
-        told(begin + doubt, end),
-    )
+    second = each_start(model, partly, _noisy(starts, DOUBT), limbs, seed, told(begin, doubt))
+    found = {name: value.unflatten(0, (-1, len(observation))) for name, value in second.sites().items()}
+    gentle = refining_stages(end, optimiser)
+    third = each_start(model, many, _noisy(found, CERTAIN), gentle, seed, told(begin + doubt, end))
     if progress is not None:
         progress(steps, steps)
     return _heaviest(model, observation, third, seed)
 
 
+def _mistaken_or_doubted(
+    first: Fit, body: ArticulatedBody, prior: PosePrior, doubts: int
+) -> dict[str, Float[Tensor, "S B *_"]]:
+    """What a fit is most easily mistaken for, and then the fit itself, once for each keypoint that will be doubted."""
+    sites = first.sites()
+    mistaken = alternatives(sites, body, prior)
+    return {
+        name: torch.cat([value, sites[name].expand(doubts, *sites[name].shape)]) for name, value in mistaken.items()
+    }
+
+
 def _noisy(starts: dict[str, Float[Tensor, "S B *_"]], noise: float) -> dict[str, Float[Tensor, "S B *_"]]:
     """The same starts, the site ``noise`` set where there is one."""
     return {name: torch.full_like(value, noise) if name == "noise" else value for name, value in starts.items()}
-
-
-def _all_starts(
-    model: Model,
-    observation: Observation,
-    seen: Float[Tensor, "S B M 3"],
-    starts: dict[str, Float[Tensor, "S B *_"]],
-    stages: tuple[Stage, ...],
-    seed: int,
-    progress: Progress | None,
-) -> Fit:
-    """Every start fitted as a body of its own, to keypoints of its own: the starts follow each other."""
-    many = replace(observation.repeat(len(seen)), keypoints=seen.flatten(0, 1))
-    flat = {name: value.flatten(0, 1)[None] for name, value in starts.items()}
-    return fit_map(model, many, stages=stages, start=flat, seed=seed, progress=progress)
 
 
 def _heaviest(model: Model, observation: Observation, fitted: Fit, seed: int) -> Fit:

@@ -79,6 +79,27 @@ def fit_map(
         return _chosen(model, observation, descent, count, seed)
 
 
+def each_start(
+    model: Model,
+    many: Observation,
+    starts: Starts,
+    stages: tuple[Stage, ...],
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Fit:
+    """Every start fitted as a body of its own, so that all come back and not the best of each body alone.
+
+    Args:
+        model, stages, seed, progress: as of ``fit_map``.
+        many: what was seen of each start: all bodies, then all again, as ``Observation.repeat`` has them.
+        starts: of some sites, (starts, B, ...) each.
+
+    Returns: a fit of starts times B bodies, in that order.
+    """
+    flat = {name: value.flatten(0, 1)[None] for name, value in starts.items()}
+    return fit_map(model, many, stages=stages, start=flat, seed=seed, progress=progress)
+
+
 def usual_value(site: dict[str, Any] | None = None) -> Any:
     """Where a site starts that was given no value: its mean, else its mode, else a draw."""
     if site is None:

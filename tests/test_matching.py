@@ -1,5 +1,6 @@
 """Points of the skin are found in a picture of features, and a fit that starts far away gets there by them."""
 
+import pytest
 import torch
 
 from probbody.bodies.open_body import open_body
@@ -88,3 +89,5 @@ def test_matches_bring_a_fit_home_that_starts_too_far_away() -> None:
     assert error < 40
     assert fit.converged.shape == (2,)
     assert told[-1][1] == 100
+    with pytest.raises(ValueError, match="features"):
+        fit_features(model, matched, body, prior, Observation(observation.camera), found, start)
