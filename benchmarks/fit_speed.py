@@ -27,6 +27,7 @@ from probbody.inference import feature_stages, fit_map
 from probbody.inference.density import BodyELBO
 from probbody.models import NeuralBodyVolume
 from probbody.priors import vae_prior
+from probbody.quantities import Surface
 from probbody.systems import neural_body_volume
 
 BATCH, STEPS = 8, 80
@@ -46,9 +47,10 @@ def main() -> None:
         return
     rounds = 1 if options.quick else 3
     print(f"80 steps of 3DNBF, batches of {BATCH}: torch {torch.__version__}, one thread a process; least of {rounds}")
-    alone = _together(1, rounds, options.data)
+    if not options.quick:
+        (alone,) = _together(1, rounds, options.data)
+        print(f"one process:   {alone:6.2f} s a batch, {BATCH / alone:5.2f} images a second")
     both = _together(2, rounds, options.data)
-    print(f"one process:   {alone[0]:6.2f} s a batch, {BATCH / alone[0]:5.2f} images a second")
     print(f"two processes: {max(both):6.2f} s a batch, {sum(BATCH / one for one in both):5.2f} images a second")
     share = _parts(options.data, 3 if options.quick else 10)
     targets = [
@@ -95,11 +97,12 @@ def _parts(data: Path, rounds: int) -> float:
     normal = torch.distributions.Normal(0.0, 1.0)
     middle = torch.tensor([0.0, 0.0, math.log(story.depth)])
 
+    def surface() -> Surface:
+        place = observation.camera.place(sites["place"])
+        return model.body(story.assemble(sites["pose"], sites["orientation"], sites["shape"], place))
+
     def plain() -> Tensor:
-        pose = story.assemble(
-            sites["pose"], sites["orientation"], sites["shape"], observation.camera.place(sites["place"])
-        )
-        rendering, _ = image.render(model.body(pose), camera)
+        rendering, _ = image.render(surface(), camera)
         prior = normal.log_prob(sites["shape"]).sum() + model.pose_prior.code().log_prob(sites["pose"]).sum()
         prior = prior + UniformRotation().log_prob(sites["orientation"]).sum()
         prior = prior + normal.log_prob(sites["place"] - middle).sum()
@@ -111,16 +114,10 @@ def _parts(data: Path, rounds: int) -> float:
             return torch.stack(list(BodyELBO().terms(told, lambda _: None, observation).values())).sum()
 
     def body() -> Tensor:
-        pose = story.assemble(
-            sites["pose"], sites["orientation"], sites["shape"], observation.camera.place(sites["place"])
-        )
-        return model.body(pose).vertices.sum()
+        return surface().vertices.sum()
 
     def rendered() -> Tensor:
-        pose = story.assemble(
-            sites["pose"], sites["orientation"], sites["shape"], observation.camera.place(sites["place"])
-        )
-        return image.render(model.body(pose), camera)[0].features.square().sum()
+        return image.render(surface(), camera)[0].features.square().sum()
 
     agree = float((plain() - with_pyro()).detach().abs() / plain().detach().abs())
     assert agree < 1e-4, f"the density without Pyro is another one, by {agree:.2g}"

@@ -70,7 +70,7 @@ def main() -> None:
     asked.add_argument("--quick", action="store_true")
     options = asked.parse_args()
     torch.set_num_threads(1)
-    poses, others = (6, 4) if options.quick else (options.poses, options.others)
+    poses, others = (2, 1) if options.quick else (options.poses, options.others)
     angles, clips = held_out_poses(options.data / "mocap", poses)
     angles = angles[
         torch.randperm(len(angles), generator=torch.Generator().manual_seed(0))
