@@ -173,3 +173,16 @@ class Likelihood(nn.Module, abc.ABC):
         features: Float[Tensor, "B D H W"],
     ) -> Float[Tensor, "B H W"]:
         """The posterior chance that the body is what is seen, at pixels that it covers."""
+
+
+class FeatureExtractor(nn.Module, abc.ABC):
+    """A map of features of a picture that shows one person: learnt, or anything that has one vector for each place."""
+
+    channels: int
+    """``D``"""
+    size: tuple[int, int]
+    """Height and width of the pictures that it reads."""
+
+    @abc.abstractmethod
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D h w"]:
+        """Unit vectors along the channels, of the same view as the pictures, which are RGB in [0, 1]."""

@@ -24,6 +24,8 @@ FLOORS = [
         "probbody.data",
         "probbody.metrics",
         "probbody.pictures",
+        "probbody.synth",
+        "probbody.extractors",
     ],
     ["probbody.models"],
     ["probbody.inference"],
@@ -36,6 +38,11 @@ NEIGHBOURS = {
     ("probbody.bodies", "probbody.data"),
     ("probbody.priors", "probbody.data"),
     ("probbody.pictures", "probbody.bodies"),
+    ("probbody.synth", "probbody.bodies"),
+    ("probbody.synth", "probbody.render"),
+    ("probbody.synth", "probbody.pictures"),
+    ("probbody.extractors", "probbody.priors"),  # weights on disk
+    ("probbody.extractors", "probbody.features"),
 }
 
 

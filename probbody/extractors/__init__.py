@@ -1,0 +1,5 @@
+"""What networks read out of a picture: features for every pixel, and a first guess of the body."""
+
+from .learnt import LearntFeatures as LearntFeatures
+from .reading import PictureReader as PictureReader
+from .reading import Reading as Reading
