@@ -77,6 +77,34 @@ def demo(
 
 
 @app.command()
+def synth(
+    n: Annotated[int, typer.Option("--n", min=1, help="How many pictures.")] = 64,
+    out: Annotated[Path | None, typer.Option("--out", help="Where a contact sheet and labelled previews go.")] = None,
+    pool: Annotated[Path | None, typer.Option("--pool", help="Where pictures to learn from are kept.")] = None,
+    data: Annotated[list[Path], typer.Option("--data", help="Captured motion; the prior's poses without it.")] = [],  # noqa: B006
+    backdrops: Annotated[Path | None, typer.Option("--backdrops", help="A folder of photographs.")] = None,
+    without: Annotated[list[str], typer.Option("--without", help="Not photographs with such names.")] = [],  # noqa: B006
+    only: Annotated[list[str], typer.Option("--only", help="Photographs with such names alone.")] = [],  # noqa: B006
+    held_out: Annotated[bool, typer.Option("--held-out", help="Poses of the takes that nothing learns from.")] = False,
+    first: Annotated[int, typer.Option("--first", min=0, help="The number of the first picture.")] = 0,
+    seed: Seed = 0,
+    body: Body = "coarse",
+    prior: Prior = "vae",
+    device: Device = "cpu",
+) -> None:
+    """Draw labelled pictures of people: a contact sheet (--out), or a pool to learn from (--pool)."""
+    from .synth import pictures_of, run_synth
+
+    if out is None and pool is None:
+        raise BadInput("synth: expected a place for pictures, found neither --out nor --pool.")
+    pictures = pictures_of(
+        data, backdrops, without=tuple(without), only=tuple(only), held_out=held_out, body=body, prior=prior,
+        device=device,
+    )  # fmt: skip
+    run_synth(pictures, n=n, seed=seed, first=first, out=out, pool=pool)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, which assets there are, which devices, what would fail and how to mend it."""
     from .doctor import run_doctor
@@ -125,6 +153,35 @@ def pose_densities(
     from .train import run_train_pose_densities
 
     run_train_pose_densities(data, out, seed=seed, licence=licence)
+
+
+@train.command("features")
+def features(
+    data: Annotated[Path, typer.Option("--data", help="A pool of pictures to learn from: see synth --pool.")],
+    validation: Annotated[Path, typer.Option(help="A pool of pictures that are not learnt from.")],
+    out: Annotated[Path, typer.Option("--out", help="The features to write (.safetensors), and their card.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 9_000,
+    batch: Annotated[int, typer.Option(min=2, help="Pictures a step.")] = 32,
+    rate: Annotated[float, typer.Option(min=0.0, help="The greatest rate of the optimiser.")] = 2e-3,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside --out.")] = False,
+    finish: Annotated[bool, typer.Option("--finish", help="Write features from the checkpoint as it is.")] = False,
+    without_contrast: Annotated[bool, typer.Option(help="Features that only regression shapes.")] = False,
+    directions: Annotated[int, typer.Option(min=1, help="Of limbs, that features are told apart by.")] = 4,
+    device: Device = "auto",
+    licence: Licence = "not stated",
+) -> None:
+    """Train the reader of pictures, and fit what its features say of a body, on drawn pictures."""
+    from ..learn.feature_settings import ContrastWeights, FeatureTraining
+    from .features import run_train_features
+
+    training = FeatureTraining(
+        steps=steps, batch=batch, rate=rate, seed=seed, directions=directions,
+        contrast=None if without_contrast else ContrastWeights(),
+    )  # fmt: skip
+    run_train_features(
+        data, out, validation, training, resume=resume, finish=finish, device=device, licence=licence
+    )
 
 
 def main() -> None:

@@ -1,0 +1,65 @@
+"""``probbody synth``: labelled pictures of bodies, to look at or to learn from."""
+
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from probbody.data.motion import mirrored
+from probbody.errors import BadInput
+from probbody.synth.backdrops import Backdrops, MixedBackdrops, PhotographBackdrops
+from probbody.synth.pictures import Pictures
+from probbody.synth.poses import CapturedPoses, Poses, PriorPoses
+from probbody.synth.scenery import DrawnBackdrops
+from probbody.synth.sheet import contact_sheet, with_labels
+
+from ..learn.picture_pool import fill
+from ..learn.pose_data import taught_and_held_out
+from .parts import body_named, device_named, prior_named
+
+_PREVIEWS = 8
+_PHOTOGRAPHS = 0.75  # of the backdrops, where there are any
+
+
+def pictures_of(
+    data: list[Path], backdrops: Path | None, *, without: tuple[str, ...], only: tuple[str, ...], held_out: bool,
+    body: str, prior: str, device: str,
+) -> Pictures:  # fmt: skip
+    """The generator that the options describe: captured poses or the prior's, photographs and drawn backdrops or these."""
+    poses: Poses
+    if data:
+        taught, kept = taught_and_held_out(data)
+        chosen = kept if held_out else taught
+        if len(chosen) == 0:
+            raise BadInput("--held-out: expected takes that are held out in --data, found none.")
+        both = torch.cat([chosen.angles, mirrored(chosen.angles)])
+        poses = CapturedPoses(both, chosen.chances.repeat(2))
+    elif held_out:
+        raise BadInput("--held-out: expected --data with captured motion, found none.")
+    else:
+        poses = PriorPoses(prior_named(prior))
+    scenery: Backdrops = DrawnBackdrops()
+    if backdrops is not None:
+        photographs = PhotographBackdrops.of_folder(backdrops, without, only)
+        scenery = MixedBackdrops((photographs, scenery), (_PHOTOGRAPHS, 1 - _PHOTOGRAPHS))
+    return Pictures(body_named(body).to(device_named(device)), poses, scenery)
+
+
+def run_synth(pictures: Pictures, *, n: int, seed: int, first: int, out: Path | None, pool: Path | None) -> None:
+    """Fill a pool, or write a contact sheet and some labelled previews."""
+    torch.set_num_threads(1)  # several wait for each other more than they help; run two commands with other --first
+    begin = time.perf_counter()
+    if pool is not None:
+        with tqdm(total=n, unit="picture") as bar:
+            drawn = fill(pictures, pool, seed, first, n, told=lambda done: bar.update(done - bar.n))
+        each = 1000 * (time.perf_counter() - begin) / max(drawn, 1)
+        print(f"{pool}: {n} pictures, {drawn} of them drawn now" + (f", {each:.1f} ms each" if drawn else ""))
+    if out is not None:
+        drawn_now = pictures.draw(seed, torch.arange(first, first + n))
+        each = 1000 * (time.perf_counter() - begin) / n
+        out.mkdir(parents=True, exist_ok=True)
+        contact_sheet(drawn_now.images).save(out / "sheet.png")
+        for row in range(min(n, _PREVIEWS)):
+            with_labels(drawn_now, row, pictures.body).save(out / f"labels_{first + row:06d}.png")
+        print(f"{out}: sheet.png with {n} pictures, {min(n, _PREVIEWS)} labelled ones, {each:.1f} ms each")

@@ -1,0 +1,242 @@
+"""What people wear: which cloth covers each point of a body, how loosely, and what each looks like."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..quantities import Record
+from .chances import Chances
+from .figure import Figure, hue, smooth_step
+
+SKIN, BOTTOM, TOP, SOCKS, SHOES, HAIR, HAT, GLOVES, LIPS, EYES = range(10)
+SLOTS = 10
+
+_TONES = (  # of skin, from dark to light, RGB
+    (0.20, 0.13, 0.10), (0.33, 0.21, 0.15), (0.48, 0.31, 0.22), (0.63, 0.43, 0.31), (0.76, 0.56, 0.43),
+    (0.86, 0.67, 0.54), (0.93, 0.77, 0.66), (0.96, 0.84, 0.75),
+)  # fmt: skip
+_MANES = (  # hair
+    (0.05, 0.04, 0.04), (0.11, 0.08, 0.06), (0.22, 0.14, 0.09), (0.36, 0.23, 0.13), (0.55, 0.38, 0.20),
+    (0.76, 0.60, 0.36), (0.55, 0.54, 0.53), (0.85, 0.84, 0.82), (0.45, 0.17, 0.08),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cut(Record):
+    """Where clothes begin and end: lengths along limbs as ``Figure`` measures them; beyond any limb where there are none."""
+
+    sleeve: Float[Tensor, " B"]
+    glove: Float[Tensor, " B"]
+    top_end: Float[Tensor, " B"]
+    neckline: Float[Tensor, " B"]
+    vee: Float[Tensor, " B"]
+    """How much lower the neckline is in front."""
+    waist: Float[Tensor, " B"]
+    bottom_end: Float[Tensor, " B"]
+    shoe: Float[Tensor, " B"]
+    sock: Float[Tensor, " B"]
+    hairline: Float[Tensor, " B"]
+    hair_end: Float[Tensor, " B"]
+    beard: Float[Tensor, " B"]
+    hat: Float[Tensor, " B"]
+    skirt: Float[Tensor, " B"]
+    """How far a skirt stands off at its hem, metres."""
+
+    def __len__(self) -> int:
+        return len(self.sleeve)
+
+
+@dataclass(frozen=True)
+class Cloth(Record):
+    """What a cloth looks like; ``G`` slots a person. Places on it are lengths along two directions of the body at rest."""
+
+    first: Float[Tensor, "B G 3"]
+    second: Float[Tensor, "B G 3"]
+    along: Float[Tensor, "B G 3"]
+    """Waves a metre."""
+    across: Float[Tensor, "B G 3"]
+    phase: Float[Tensor, "B G 2"]
+    sharpness: Float[Tensor, "B G 1"]
+    mixture: Float[Tensor, "B G 4"]
+    """What makes the second colour: a constant, waves along, waves across, both together."""
+    texture: Float[Tensor, "B G 1"]
+    """How much of a texture picture there is."""
+    spread: Float[Tensor, "B G 1"]
+    """Texture pictures a metre."""
+    folds: Float[Tensor, "B G 1"]
+    gloss: Float[Tensor, "B G 1"]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def packed(self) -> Float[Tensor, "B G P"]:
+        """All of it side by side, in the order of the fields."""
+        return torch.cat([value for _, value in self._items()], dim=-1)
+
+
+def tailored(chances: Chances) -> Cut:
+    """A cut for each person."""
+    kind = chances.one_of([0.13, 0.42, 0.45])
+    sleeve = _chosen(kind, chances, [(-0.25, 0.0), (0.2, 0.6), (0.8, 1.03)])
+    long = chances.one_of([0.25, 0.6, 0.15])
+    top_end = _chosen(long, chances, [(-0.22, -0.05), (-0.05, 0.16), (0.2, 0.75)])
+    kind = chances.one_of([0.58, 0.1, 0.18, 0.14])
+    bottom_end = _chosen(kind, chances, [(0.88, 1.02), (0.55, 0.8), (0.1, 0.5), (0.15, 0.9)])
+    shod = chances.one_of([0.7, 0.2, 0.1])
+    shoe = _chosen(shod, chances, [(0.92, 1.01), (0.55, 0.9), (3.0, 3.1)])
+    shaved = chances.one_of([0.1, 0.6, 0.3])
+    end = _chosen(shaved, chances, [(0.9, 1.0), (-0.9, 0.1), (-3.5, -1.0)])
+    none, some = torch.full_like(sleeve, 9.0), chances.uniform(4)
+    return Cut(
+        sleeve=sleeve,
+        glove=torch.where(chances.whether(0.06), 0.85 + 0.15 * some[:, 0], none),
+        top_end=top_end,
+        neckline=chances.uniform(low=0.9, high=1.12),
+        vee=torch.where(chances.whether(0.4), chances.uniform(low=0.05, high=0.35), 0 * none),
+        waist=chances.uniform(low=-0.02, high=0.25),
+        bottom_end=bottom_end,
+        shoe=shoe,
+        sock=torch.where(chances.whether(0.5), chances.uniform(low=0.55, high=0.98), none),
+        hairline=torch.where(shaved == 0, none, chances.uniform(low=-0.25, high=0.3)),
+        hair_end=end,
+        beard=torch.where(chances.whether(0.15), -0.75 + 0.6 * some[:, 1], -none),
+        hat=torch.where(chances.whether(0.13), 0.25 + 0.35 * some[:, 2], none),
+        skirt=torch.where(kind == 3, 0.03 + 0.1 * some[:, 3], 0 * none),
+    )
+
+
+def worn(figure: Figure, points: Float[Tensor, "N 3"], cut: Cut) -> Int[Tensor, " N"]:
+    """The slot that covers each point of the body at rest; one row of the cut a point."""
+    if not figure.human:
+        return torch.full_like(points[:, 0], TOP, dtype=torch.long)
+    arm, leg, torso = figure.arm(points), figure.leg(points), figure.torso(points)
+    head = figure.head(points)
+    side, up, front = head.unbind(-1)
+    wave = 0.02 * torch.sin(70 * points[:, 0] + 40 * points[:, 2])
+    trunk = up < -0.7
+    slot = torch.full_like(points[:, 0], SKIN, dtype=torch.long)
+    slot[(torso < cut.waist) & (leg < cut.bottom_end)] = BOTTOM
+    slot[(leg > cut.sock) & (leg > cut.bottom_end)] = SOCKS
+    slot[leg > cut.shoe] = SHOES
+    neck = cut.neckline - cut.vee * smooth_step(front, 0.0, 0.8) * (1 - 3 * side.abs() * cut.vee).clamp_min(0)
+    slot[(arm < cut.sleeve + wave) & (torso < neck) & (leg < cut.top_end) & trunk.logical_or(torso < neck)] = TOP
+    slot[arm > cut.glove] = GLOVES
+    face = _face(side, up, front)
+    cap = 0.75 * up - 0.65 * front > cut.hairline + wave
+    behind = (front < -0.1) & (up > cut.hair_end) & (up < 0.6) & (cut.hairline < 5)
+    hair = (cap & (up > cut.hair_end.clamp_min(-1.0))) | (behind & (side.abs() < 1.5))
+    chin = (up < cut.beard + wave) & (front > 0.1) & (up > -1.05) & (side.abs() < 1.1)
+    slot[chin] = HAIR
+    slot = torch.where(face > 0, face, slot)
+    slot[hair & (arm < 0)] = HAIR
+    slot[(up > cut.hat) & (up > -1)] = HAT
+    return slot
+
+
+def _face(side: Tensor, up: Tensor, front: Tensor) -> Int[Tensor, " N"]:
+    """Eyes, brows and lips of the head, 0 elsewhere."""
+    ahead = front > 0.45
+    eye = ((side.abs() - 0.42) / 0.17).square() + ((up - 0.03) / 0.085).square() < 1
+    brow = ((side.abs() - 0.43) / 0.25).square() + ((up - 0.24) / 0.05).square() < 1
+    lips = (side / 0.32).square() + ((up + 0.5) / 0.07).square() < 1
+    slot = torch.where(ahead & lips, LIPS, 0)
+    slot = torch.where(ahead & eye, EYES, slot)
+    return torch.where(ahead & brow, HAIR, slot)
+
+
+def loosened(figure: Figure, cut: Cut, chances: Chances) -> Float[Tensor, "B V"]:
+    """How far the cloth stands off at each vertex, metres, along the normal."""
+    people, count = len(cut), len(figure.points)
+    every = figure.points.repeat(people, 1)
+    row = torch.arange(people, device=every.device).repeat_interleave(count)
+    slot = worn(figure, every, cut[row])
+    amount = chances.uniform(SLOTS)
+    coat = chances.whether(0.25)
+    off = 0.012 * amount
+    off[:, TOP] = torch.where(coat, 0.02 + 0.03 * amount[:, TOP], 0.022 * amount[:, TOP])
+    off[:, BOTTOM] = 0.028 * amount[:, BOTTOM] ** 1.5
+    off[:, HAIR] = 0.006 + 0.03 * amount[:, HAIR]
+    off[:, HAT] = 0.01 + 0.025 * amount[:, HAT]
+    off[:, SHOES] = 0.003 + 0.01 * amount[:, SHOES]
+    off[:, [SKIN, LIPS, EYES]] = 0
+    away = off.flatten()[slot + row * SLOTS].view(people, count)
+    leg = figure.leg(figure.points)
+    flare = (leg / cut.bottom_end.clamp_min(0.1).unsqueeze(-1)).clamp(0, 1) * cut.skirt.unsqueeze(-1)
+    away = away + torch.where((slot.view(people, count) == BOTTOM), flare, 0)
+    waves = chances.normal(2, 3) * 14
+    bumps = torch.sin((waves.unsqueeze(2) * figure.points).sum(-1) + 6 * chances.uniform(2, 1)).mean(1)
+    return away * (1 + 0.6 * bumps)
+
+
+def dyed(chances: Chances) -> Cloth:
+    """What each of the slots looks like, for each person."""
+    people = len(chances)
+    first, second = _dyes(chances, SLOTS), _dyes(chances, SLOTS)
+    kind = chances.uniform(SLOTS)
+    mixture = chances.uniform(SLOTS, 4) * (chances.uniform(SLOTS, 4) < 0.55)
+    mixture = torch.where((kind < 0.4).unsqueeze(-1), torch.zeros_like(mixture), mixture)
+    waves = 4 * 2.0 ** (chances.uniform(SLOTS, 1) * 4)  # 4 to 64 a metre
+    along, across = _directions(chances)
+    texture = torch.where(kind > 0.72, chances.uniform(SLOTS, low=0.3, high=1.0), 0.12 * chances.uniform(SLOTS))
+    folds = 0.04 + 0.3 * chances.uniform(SLOTS, 1) ** 1.5
+    gloss = 0.35 * chances.uniform(SLOTS, 1) ** 4
+    bare = torch.tensor([SKIN, LIPS, EYES, HAIR], device=first.device)
+    tone = _along(_TONES, chances.uniform()) * chances.uniform(3, low=0.94, high=1.06)
+    mane = _along(_MANES, chances.uniform()) * chances.uniform(3, low=0.85, high=1.15)
+    first[:, SKIN], second[:, SKIN] = tone, tone * tone.new_tensor([0.95, 0.8, 0.75])
+    first[:, HAIR], second[:, HAIR] = mane, 0.6 * mane
+    first[:, LIPS] = tone * tone.new_tensor([0.85, 0.6, 0.6])
+    first[:, EYES] = 0.15 * chances.uniform(3) + 0.25 * tone
+    mixture[:, bare] = mixture.new_tensor([0.0, 0.0, 0.0, 0.0])
+    mixture[:, HAIR] = mixture.new_tensor([0.0, 0.4, 0.3, 0.0])
+    texture[:, bare] = 0.05
+    folds[:, bare] = 0.05
+    folds[:, HAIR] = 0.35
+    gloss[:, SKIN] = 0.25 * chances.uniform(1)
+    shod = chances.uniform(3, low=0.03, high=0.2) + chances.whether(0.3, 1) * chances.uniform(1, high=0.7)
+    first[:, SHOES] = torch.where(chances.whether(0.75, 1), shod, first[:, SHOES])
+    suit = chances.whether(0.15)  # one cloth above and below
+    parts = [first, second, along, across, mixture, texture, waves]
+    for part in parts:
+        shape = (people, *[1] * (part[:, TOP].dim() - 1))
+        part[:, BOTTOM] = torch.where(suit.view(shape), part[:, TOP], part[:, BOTTOM])
+    return Cloth(
+        first=first.clamp(0, 1), second=second.clamp(0, 1), along=along * waves, across=across * waves,
+        phase=chances.uniform(SLOTS, 2), sharpness=2.0 ** chances.uniform(SLOTS, 1, low=0, high=5), mixture=mixture,
+        texture=texture.unsqueeze(-1), spread=2.0 ** chances.uniform(SLOTS, 1, low=-0.5, high=2.5), folds=folds, gloss=gloss,
+    )  # fmt: skip
+
+
+def _directions(chances: Chances) -> tuple[Tensor, Tensor]:
+    """Two unit directions a slot, at right angles; mostly up the body and around it, some askew."""
+    turn = chances.uniform(SLOTS, 1) * 6.2832
+    askew = torch.where(chances.whether(0.3, SLOTS, 1), chances.uniform(SLOTS, 1) * 1.57, torch.zeros_like(turn))
+    level = torch.cat([turn.cos(), torch.zeros_like(turn), turn.sin()], -1)
+    up = torch.cat([torch.zeros_like(turn), torch.ones_like(turn), torch.zeros_like(turn)], -1)
+    return askew.cos() * up + askew.sin() * level, askew.cos() * level - askew.sin() * up
+
+
+def _dyes(chances: Chances, count: int) -> Float[Tensor, "B count 3"]:
+    """Colours of cloth: many greys and dark blues, some of any colour."""
+    given = chances.uniform(count, 3)
+    grey = chances.whether(0.35, count, 1)
+    dull = torch.stack([0.55 + 0.15 * given[..., 0], 0.35 * given[..., 1] ** 2, given[..., 2]], -1)
+    bright = torch.stack([given[..., 0], 0.15 + 0.8 * given[..., 1], 0.1 + 0.85 * given[..., 2]], -1)
+    return hue(torch.where(grey, dull, bright))
+
+
+def _along(colours: tuple[tuple[float, float, float], ...], where: Tensor) -> Float[Tensor, "B 3"]:
+    """Between the colours of a row of them."""
+    row = torch.tensor(colours, dtype=where.dtype, device=where.device)
+    place = where * (len(row) - 1)
+    lower = place.floor().long().clamp_max(len(row) - 2)
+    part = (place - lower).unsqueeze(-1)
+    return row[lower] * (1 - part) + row[lower + 1] * part
+
+
+def _chosen(kind: Tensor, chances: Chances, ranges: list[tuple[float, float]]) -> Float[Tensor, " B"]:
+    """Uniform in the range of the kind."""
+    ends = torch.tensor(ranges, dtype=chances.dtype, device=kind.device)[kind]
+    return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * chances.uniform()

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from probbody.bodies.open_body import open_body
+from probbody.errors import BadInput
+from probbody.inference.learn.picture_pool import PicturePool, fill, pooled
+from probbody.priors.shipped import vae_prior
+from probbody.synth.pictures import Pictures
+from probbody.synth.poses import PriorPoses
+from probbody.synth.scenery import DrawnBackdrops
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    return Pictures(open_body(), PriorPoses(vae_prior()), DrawnBackdrops(), (64, 64))
+
+
+@pytest.fixture(scope="module")
+def folder(pictures: Pictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pool") / "made"
+    assert fill(pictures, folder, 0, 8, 20, shard=8) == 20
+    return folder
+
+
+def test_a_pool_holds_what_was_drawn(pictures: Pictures, folder: Path) -> None:
+    pool = PicturePool(folder)
+    assert len(pool) == 20
+    assert len(pool.shards) == 3
+    held, drawn = pool.rows(9, 3), pooled(pictures.draw(0, torch.arange(17, 20)))
+    torch.testing.assert_close(held.images, drawn.images)
+    for name in ("joints", "parts", "mask", "occluder", "visible"):
+        assert torch.equal(getattr(held, name), getattr(drawn, name)), name
+    assert torch.equal(held.pose.rotations, drawn.pose.rotations)
+    assert torch.equal(held.camera.centre, drawn.camera.centre)
+    assert held.camera.size == (64, 64)
+    assert held.parts.shape == (3, 16, 16)
+
+
+def test_maps_hold_the_pixel_at_the_middle_of_each_cell(pictures: Pictures) -> None:
+    drawn = pictures.draw(0, torch.arange(2))
+    assert torch.equal(pooled(drawn).parts[:, 3, 5], drawn.parts[:, 14, 22])
+
+
+def test_an_interrupted_pool_goes_on_to_the_same_bytes(pictures: Pictures, folder: Path, tmp_path: Path) -> None:
+    fill(pictures, tmp_path, 0, 8, 13, shard=8)  # the second file is short
+    assert fill(pictures, tmp_path, 0, 8, 20, shard=8) == 12
+    for path in folder.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+    assert fill(pictures, tmp_path, 0, 8, 20, shard=8) == 0
+
+
+def test_batches_depend_on_step_and_seed_alone(folder: Path) -> None:
+    first, again = PicturePool(folder), PicturePool(folder)
+    one = first.batch(3, 6, seed=5)
+    assert torch.equal(one.images, again.batch(3, 6, seed=5).images)
+    assert not torch.equal(one.images, again.batch(4, 6, seed=5).images)
+    assert not torch.equal(one.images, again.batch(3, 6, seed=6).images)
+    assert len(one) == 6
+
+
+def test_files_that_come_later_are_seen_and_may_be_left_out(pictures: Pictures, folder: Path, tmp_path: Path) -> None:
+    fill(pictures, tmp_path, 0, 8, 8, shard=8)
+    pool = PicturePool(tmp_path)
+    before = pool.batch(0, 4, seed=0)
+    fill(pictures, tmp_path, 0, 16, 8, shard=8)
+    assert len(pool) == 16
+    assert torch.equal(before.images, pool.batch(0, 4, seed=0, shards=1).images)
+
+
+def test_what_is_no_pool_is_refused_in_a_sentence(pictures: Pictures, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="expected a folder of drawn pictures"):
+        PicturePool(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="expected at least 1 drawn pictures, found 0"):
+        PicturePool(tmp_path).batch(0, 1, seed=0)
+    with pytest.raises(BadInput, match="expected at least 21"):
+        PicturePool(folder).batch(0, 21, seed=0)
+    with pytest.raises(BadInput, match="a count and a shard of at least 1"):
+        fill(pictures, tmp_path, 0, 0, 0)
+    broken = tmp_path / "pictures_s0_000000000.safetensors"
+    broken.write_bytes((next(iter(sorted(folder.iterdir())))).read_bytes()[:-5])
+    with pytest.raises(BadInput, match="expected a whole file of drawn pictures"):
+        len(PicturePool(tmp_path))
+    broken.write_bytes(b"\x00" * 4)
+    with pytest.raises(BadInput, match="expected a whole file of drawn pictures"):
+        len(PicturePool(tmp_path))
