@@ -23,6 +23,7 @@ FLOORS = [
         "probbody.priors",
         "probbody.data",
         "probbody.metrics",
+        "probbody.adversary",
         "probbody.pictures",
         "probbody.synth",
         "probbody.extractors",
@@ -41,6 +42,9 @@ NEIGHBOURS = {
     ("probbody.synth", "probbody.bodies"),
     ("probbody.synth", "probbody.render"),
     ("probbody.synth", "probbody.pictures"),
+    ("probbody.adversary", "probbody.metrics"),
+    ("probbody.adversary", "probbody.pictures"),
+    ("probbody.adversary", "probbody.data"),
     ("probbody.extractors", "probbody.priors"),  # weights on disk
     ("probbody.extractors", "probbody.features"),
 }
