@@ -56,7 +56,7 @@ def draw_body(
     """A body (metres, y up, facing +z) from the front and from behind, its vertices coloured by error, with the scale."""
     known = errors[~errors.isnan()]
     low, high = float(known.min()), float(known.max())
-    colours = colours_of(errors, low, high).float()[faces].mean(1)
+    colours = colours_of(errors[faces].nanmean(1), low, high).float()
     views = []
     for towards in (1.0, -1.0):
         seen = (vertices - vertices.mean(0)) * vertices.new_tensor([towards, -1.0, -towards])
