@@ -1,0 +1,90 @@
+"""What a learnt reader's features say of a body and of everything else: the field, the background and how features scatter.
+
+The field is of greatest likelihood for many pictures: of a von Mises-Fisher density about sum_o p(o) phi_vo the sum of features
+weighted by p(o), at unit length. Background, concentration and temper are of pictures that were not learnt from.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from probbody.densities.bessel import concentration_of
+from probbody.extractors.learnt import LearntFeatures
+from probbody.extractors.person_reader import PersonReader
+from probbody.features.backgrounds import MixtureBackground
+from probbody.features.fields import DirectedFeatures
+
+from .feature_data import Lessons
+from .feature_run import draws, half_precision
+from .feature_sampling import Marking, at_all_visible, elsewhere
+from .lesson import Lesson
+
+
+@dataclass(frozen=True)
+class FeatureFitting:
+    """How many pictures are read, and how."""
+
+    pictures: int = 4_096
+    """To learn the field from."""
+    kept_out: int = 1_024
+    """Not learnt from: for background, concentration and temper."""
+    batch: int = 32
+    components: int = 12
+    """Kinds of clutter."""
+    clutter: int = 12
+    """Places of clutter of each picture."""
+    borrowed: float = 2.0
+    """So many sights of a vertex are taken to be as from any direction: what stands for directions that were hardly seen."""
+    temper: float = 0.1
+    seed: int = 0
+
+
+@torch.no_grad()
+def fitted_features(
+    reader: PersonReader,
+    marking: Marking,
+    lessons: Lessons,
+    kept_out: Lessons,
+    licence: str,
+    fitting: FeatureFitting | None = None,
+) -> LearntFeatures:
+    """All that a fit to pixels needs, for a reader that has been learnt."""
+    fitting = fitting or FeatureFitting()
+    reader.eval()
+    rows = fitted_rows(reader, marking, lessons, fitting)
+    cosines, clutter = [], []
+    for step in range(max(fitting.kept_out // fitting.batch, 1)):
+        lesson = kept_out(step, fitting.batch)
+        features = read_features(reader, lesson)
+        points = at_all_visible(features, lesson, marking)
+        expected = normalize((points.shares.unsqueeze(-1) * rows[points.vertex]).sum(1), dim=-1)
+        cosines.append((points.features * expected).sum(-1))
+        clutter.append(elsewhere(features, lesson, fitting.clutter, draws(fitting.seed, step)))
+    concentration = concentration_of(torch.cat(cosines).double().mean().clamp(0, 1), reader.channels)
+    background = MixtureBackground.fit(torch.cat(clutter).cpu(), fitting.components, fitting.seed)
+    field = DirectedFeatures(rows.cpu(), marking.limbs.cpu(), marking.directions.cpu())
+    return LearntFeatures(reader.cpu(), field, float(concentration), background, fitting.temper, licence)
+
+
+def fitted_rows(
+    reader: PersonReader, marking: Marking, lessons: Lessons, fitting: FeatureFitting
+) -> Float[Tensor, "V O D"]:
+    """Unit features of each vertex and direction; zero where a vertex was never seen."""
+    count, directions = len(marking.limbs.vertex), marking.directions.count
+    total = marking.limbs.vertex.new_zeros(count, directions, reader.channels, dtype=torch.float32)
+    for step in range(max(fitting.pictures // fitting.batch, 1)):
+        lesson = lessons(step, fitting.batch)
+        points = at_all_visible(read_features(reader, lesson), lesson, marking)
+        total.index_add_(0, points.vertex, points.shares.unsqueeze(-1) * points.features.unsqueeze(1))
+    whole = normalize(total.sum(1, keepdim=True), dim=-1)
+    return normalize(total + fitting.borrowed / directions * whole, dim=-1)
+
+
+def read_features(reader: PersonReader, lesson: Lesson) -> Float[Tensor, "B D h w"]:
+    """The features of a batch, in the precision of learning."""
+    with half_precision(lesson.images.device):
+        found: Tensor = reader(lesson.images.contiguous(memory_format=torch.channels_last))
+    return found

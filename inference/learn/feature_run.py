@@ -1,0 +1,156 @@
+"""A reader in the course of its learning: one step after the other, and all that a checkpoint must hold."""
+
+import contextlib
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from probbody.contracts import ArticulatedBody
+from probbody.data.files import written_whole
+from probbody.errors import BadInput
+from probbody.extractors.part_attention import Impression
+from probbody.extractors.person_reader import PersonReader
+from probbody.features.limbs import limbs_of
+
+from .contrast import FeatureBank, clutter_likeness, info_nce, near_vertices
+from .feature_sampling import Marking, PointFeatures, elsewhere
+from .feature_settings import FeatureTraining
+from .lesson import Lesson
+from .regression import regression_losses
+
+
+class FeatureRun:
+    """The reader that learns, its moving mean, the bank of features, the optimiser, and how far they are."""
+
+    def __init__(self, reader: PersonReader, body: ArticulatedBody, training: FeatureTraining) -> None:
+        self.training = training
+        self.device = body.weights.device
+        self.reader = reader.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.average = deepcopy(self.reader).eval().requires_grad_(False)
+        self.marking = Marking(limbs_of(body), training.reference_directions())
+        contrast = training.contrast
+        vertices, kept = len(body.weights), contrast.remembered if contrast else 1
+        self.bank = FeatureBank(vertices, training.directions, reader.channels, kept, training.seed).to(self.device)
+        self.near = near_vertices(body, contrast.reach) if contrast else None
+        if contrast is None:
+            reader.head.requires_grad_(False)
+        self.optimiser = _optimiser(self.reader, training)
+        self.step, self.log, self.recent = 0, list[dict[str, float]](), list[dict[str, float]]()
+
+    def advance(self, lesson: Lesson) -> dict[str, float]:
+        """One step; the losses by their names."""
+        training, generator = self.training, draws(self.training.seed, self.step)
+        if training.variation is not None:
+            lesson = training.variation(lesson, generator)
+        images = lesson.images.contiguous(memory_format=torch.channels_last)
+        with half_precision(self.device):
+            maps = self.reader.maps(images)
+            features, told = self.reader.features(maps), self.reader.body(maps)
+        contrast = training.contrast
+        visible, free = (contrast.visible, contrast.elsewhere) if contrast else (64, 1)
+        points = self.marking.points(features, lesson, visible, generator)
+        clutter = elsewhere(features, lesson, free, generator)
+        losses = self._losses(told, lesson, points, clutter)
+        total = losses["total"]
+        if not total.isfinite():
+            raise FloatingPointError(f"the loss of step {self.step} is not finite; lower the rate.")
+        for group in self.optimiser.param_groups:
+            group["lr"] = training.rate_at(self.step)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        length = torch.nn.utils.clip_grad_norm_(self.reader.parameters(), training.longest)
+        self.optimiser.step()
+        self.bank.follow(points, contrast.momentum if contrast else 0.9)
+        self.bank.remember(clutter)
+        self._follow()
+        self.step += 1
+        return {name: float(loss.detach()) for name, loss in losses.items()} | {"gradient": float(length)}
+
+    def _losses(
+        self, told: Impression, lesson: Lesson, points: PointFeatures, clutter: Float[Tensor, "N D"]
+    ) -> dict[str, Float[Tensor, ""]]:
+        training, contrast = self.training, self.training.contrast
+        losses = regression_losses(self.reader, told, lesson)
+        total = sum(
+            (getattr(training.regression, name) * loss for name, loss in losses.items()), told.parts.new_zeros(())
+        )
+        if contrast is not None and self.near is not None:
+            losses["points"] = info_nce(points, self.bank, self.near, contrast.temperature, contrast.among)
+            losses["clutter"] = clutter_likeness(clutter, self.bank, contrast.temperature)
+            total = total + contrast.points * losses["points"] + contrast.clutter * losses["clutter"]
+        return losses | {"total": total}
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        keep = min(self.training.average, (1 + self.step) / (10 + self.step))
+        held, new = list(self.average.parameters()), list(self.reader.parameters())
+        torch._foreach_lerp_(held, new, 1 - keep)
+        for mean, latest in zip(self.average.buffers(), self.reader.buffers(), strict=True):
+            mean.copy_(latest)
+
+    def save(self, path: Path) -> None:
+        """Everything, whole or not at all."""
+        state = {
+            "training": asdict(self.training),
+            "reader": self.reader.state_dict(),
+            "average": self.average.state_dict(),
+            "bank": self.bank.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "log": self.log,
+            "recent": self.recent,
+        }
+        with written_whole(path) as partial:
+            torch.save(state, partial)
+
+    def resume(self, path: Path) -> None:
+        """Back to where a checkpoint was; one of another training, or none, is a ``BadInput``."""
+        state = read_checkpoint(path)
+        try:
+            if state["training"] != asdict(self.training):
+                raise BadInput(f"{path}: expected a checkpoint of the same training, found one with other settings.")
+            self.reader.load_state_dict(state["reader"])
+            self.average.load_state_dict(state["average"])
+            self.bank.load_state_dict(state["bank"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step, self.log, self.recent = state["step"], state["log"], state["recent"]
+        except BadInput:
+            raise
+        except Exception as error:
+            raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What ``FeatureRun.save`` wrote; a file that cannot be read is a ``BadInput``."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise BadInput(f"{path}: expected a checkpoint, found a file that cannot be read.") from error
+    if not isinstance(state, dict) or "average" not in state:
+        raise BadInput(f"{path}: expected a checkpoint, found a file that holds something else.")
+    return state
+
+
+def draws(seed: int, step: int) -> torch.Generator:
+    """The random draws of one step, whatever was drawn before it."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 63))
+
+
+def half_precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """bfloat16 in convolutions and products where the device is faster with it."""
+    able = device.type == "cuda" or (device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    return torch.autocast(device.type, torch.bfloat16) if able else contextlib.nullcontext()
+
+
+def _optimiser(reader: PersonReader, training: FeatureTraining) -> torch.optim.Optimizer:
+    learning = [parameter for parameter in reader.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [part for part in learning if part.ndim > 1], "weight_decay": training.decay},
+        {"params": [part for part in learning if part.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=training.rate, fused=True)

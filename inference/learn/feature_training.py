@@ -1,0 +1,86 @@
+"""A reader of pictures learnt from pictures of which everything is known: features by contrast, the body by regression."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from probbody.contracts import ArticulatedBody
+from probbody.data.files import written_whole
+from probbody.extractors.person_reader import PersonReader
+from probbody.extractors.rest_joints import RestJoints
+from probbody.extractors.small_unet import SmallUNet
+from probbody.extractors.trunk import Trunk
+from probbody.extractors.view import view_of
+from probbody.geometry.rest import at_rest
+
+from .feature_data import Lessons
+from .feature_measures import Examination, FeatureMeasures
+from .feature_run import FeatureRun, draws, half_precision
+from .feature_settings import FeatureTraining
+
+
+def train_features(
+    lessons: Lessons,
+    body: ArticulatedBody,
+    checkpoint: Path,
+    training: FeatureTraining | None = None,
+    *,
+    trunk: Trunk | None = None,
+    validation: Lessons | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> FeatureRun:
+    """Learns a reader, and leaves ``checkpoint``, from which learning can be resumed and features be made.
+
+    With ``resume`` it goes on from the checkpoint, if there is one, to the same numbers as if it had never stopped. Beside the
+    checkpoint stand a log (``.jsonl``: one line of losses every so many steps, one of measures every so many more).
+    """
+    training = training or FeatureTraining()
+    run = new_run(body, training, trunk, lessons)
+    if resume and checkpoint.exists():
+        run.resume(checkpoint)
+    for step in tqdm(range(run.step, training.steps), initial=run.step, total=training.steps, disable=not progress):
+        run.recent.append(run.advance(lessons(step, training.batch)))
+        last = run.step == training.steps
+        if run.step % training.log_every == 0 or last:
+            run.log.append({"step": run.step, "rate": training.rate_at(step), **_means(run.recent)})
+            run.recent.clear()
+        if validation is not None and (run.step % training.measure_every == 0 or last):
+            run.log.append({"step": run.step, **asdict(examined(run, body, validation))})
+        if run.step % training.save_every == 0 or last:
+            run.save(checkpoint)
+            write_log(run, checkpoint.with_suffix(".jsonl"))
+    return run
+
+
+def new_run(body: ArticulatedBody, training: FeatureTraining, trunk: Trunk | None, lessons: Lessons) -> FeatureRun:
+    """A reader before its first step, its means taken from first pictures."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        reader = PersonReader(trunk or SmallUNet(), RestJoints.of(body))
+    first = lessons(0, 256)
+    reader = reader.to(body.weights.device)
+    reader.begin_at(first.pose, first.camera, view_of(first.surface.joints[:, 0], first.camera))
+    return FeatureRun(reader, body, training)
+
+
+def examined(run: FeatureRun, body: ArticulatedBody, validation: Lessons, pictures: int = 256) -> FeatureMeasures:
+    """How well the moving mean of the reader reads pictures that it does not learn from."""
+    examination = Examination(run.marking, at_rest(body).vertices[0])
+    for batch in range(pictures // 32):
+        with half_precision(run.device):
+            examination.add(run.average, run.bank.rows, validation(batch, 32), draws(run.training.seed, batch))
+    return examination.result()
+
+
+def write_log(run: FeatureRun, path: Path) -> None:
+    """One JSON object a line."""
+    with written_whole(path) as partial:
+        partial.write_text("".join(json.dumps(row) + "\n" for row in run.log), encoding="utf-8")
+
+
+def _means(losses: list[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(each[name] for each in losses) / len(losses) for name in losses[0]}

@@ -1,0 +1,123 @@
+"""Learnt features on disk, and those that come with the package."""
+
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..errors import BadInput
+from ..features.backgrounds import MixtureBackground
+from ..features.directions import CircleDirections, Directions, OneDirection
+from ..features.fields import DirectedFeatures
+from ..features.limbs import Limbs
+from ..priors.weights import expect_shapes, read_weights, write_weights
+from .learnt import LearntFeatures
+from .person_reader import PersonReader
+from .resnet_unet import ResNetUNet
+from .rest_joints import RestJoints
+from .small_unet import SmallUNet
+from .trunk import Trunk
+
+KIND = "learnt features"
+
+
+def shipped_features() -> LearntFeatures:
+    """The features that come with the package, of the open body's coarse form."""
+    with as_file(files("probbody.assets") / "person_reader.safetensors") as path:
+        return load_features(path)
+
+
+def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str] | None = None) -> None:
+    """To one safetensors file: weights in half precision, all else as it is.
+
+    The reader must be a ``PersonReader``, the background a mixture, the directions one or those of a circle; others are a
+    ``TypeError``, as the file has no words for them.
+    """
+    reader, field, background = learnt.reader, learnt.features, learnt.background
+    if not isinstance(reader, PersonReader) or not isinstance(background, MixtureBackground):
+        raise TypeError(
+            f"learnt: expected a PersonReader and a MixtureBackground, found {type(reader)}, {type(background)}."
+        )
+    if not isinstance(field.directions, OneDirection | CircleDirections):
+        raise TypeError(f"directions: expected one or those of a circle, found {type(field.directions)}.")
+    held = {f"reader.{name}": value for name, value in reader.state_dict().items()}
+    held |= {f"field.{name}": value for name, value in field.state_dict().items()}
+    held |= {f"background.{name}": value for name, value in background.state_dict().items()}
+    light = {name: value.half() if _is_weight(name, value) else value for name, value in held.items()}
+    told = {
+        "trunk": json.dumps(_told(reader.trunk)),
+        "parents": json.dumps(reader.rest.parents),
+        "size": json.dumps(reader.size),
+        "limbs": json.dumps(field.limbs.names),
+        "concentration": repr(learnt.concentration),
+        "temper": repr(learnt.temper),
+        "licence": learnt.licence,
+    }
+    write_weights(path, light, {**(words or {}), **told}, KIND)
+
+
+def load_features(path: str | Path) -> LearntFeatures:
+    """From such a file; one that is damaged, cut short or of another kind is a ``BadInput``."""
+    tensors, words = read_weights(path, KIND)
+    try:
+        reader, field, background = _empty(tensors, words)
+        numbers = float(words["concentration"]), float(words["temper"])
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        raise BadInput(f"{path}: expected {KIND} with words for all parts, found some that do not fit.") from error
+    parts = {"reader": reader, "field": field, "background": background}
+    own = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
+    expect_shapes(path, tensors, {name: tuple(value.shape) for name, value in own.items()})
+    for part, module in parts.items():
+        state = {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
+        module.load_state_dict({name: value.to(own[f"{part}.{name}"].dtype) for name, value in state.items()})
+        module.eval().requires_grad_(False)
+    return LearntFeatures(reader, field, numbers[0], background, numbers[1], words.get("licence", ""))
+
+
+def _empty(
+    tensors: dict[str, Tensor], words: dict[str, str]
+) -> tuple[PersonReader, DirectedFeatures, MixtureBackground]:
+    """The parts with sizes as in the file; the reader's weights are still to come."""
+    trunk = _trunk(json.loads(words["trunk"]))
+    rest = RestJoints(
+        tensors["reader.rest.mean"], tensors["reader.rest.directions"], tuple(json.loads(words["parents"]))
+    )
+    height, width = json.loads(words["size"])
+    channels = len(tensors["reader.head.weight"])
+    with torch.random.fork_rng(devices=[]):
+        reader = PersonReader(trunk, rest, channels, (int(height), int(width)))
+    rows = tensors["field.features"].float()
+    tensors["field.features"] = normalize(rows, dim=-1) * (rows != 0).any(-1, keepdim=True)  # after half precision
+    count = rows.shape[1]
+    directions: Directions = OneDirection() if count == 1 else CircleDirections(count)
+    limbs = Limbs(
+        tuple(json.loads(words["limbs"])), *(tensors[f"field.limbs.{name}"] for name in ("start", "end", "vertex"))
+    )
+    background = MixtureBackground(
+        *(tensors[f"background.{name}"].float() for name in ("weights", "directions", "concentrations"))
+    )
+    return reader, DirectedFeatures(tensors["field.features"], limbs, directions), background
+
+
+def _told(trunk: Trunk) -> dict[str, object]:
+    if isinstance(trunk, SmallUNet):
+        return {"name": "small U-Net", "widths": trunk.widths, "blocks": trunk.blocks}
+    if isinstance(trunk, ResNetUNet):
+        return {"name": "ResNet-50 U-Net"}
+    raise TypeError(f"trunk: expected a SmallUNet or a ResNetUNet, found {type(trunk)}.")
+
+
+def _trunk(told: dict[str, Any]) -> Trunk:
+    if told["name"] == "small U-Net":
+        return SmallUNet(tuple(told["widths"]), tuple(told["blocks"]))
+    if told["name"] == "ResNet-50 U-Net":
+        return ResNetUNet()
+    raise ValueError("trunk")
+
+
+def _is_weight(name: str, value: Tensor) -> bool:
+    return value.is_floating_point() and value.ndim > 1 and not name.startswith("reader.rest")

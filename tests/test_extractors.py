@@ -1,0 +1,194 @@
+"""Readers of pictures: what untrained ones tell, frames of rotations and places, and files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from probbody.bodies.open_body import open_body
+from probbody.errors import BadInput
+from probbody.extractors.learnt import LearntFeatures
+from probbody.extractors.part_attention import PartAttention, attended
+from probbody.extractors.person_reader import PersonReader
+from probbody.extractors.rest_joints import RestJoints
+from probbody.extractors.shipped import load_features, save_features
+from probbody.extractors.small_unet import SmallUNet
+from probbody.extractors.trunk import Maps, Trunk
+from probbody.extractors.view import facing, placed, view_of
+from probbody.features.backgrounds import MixtureBackground
+from probbody.features.directions import CircleDirections
+from probbody.features.fields import DirectedFeatures
+from probbody.features.limbs import limbs_of
+from probbody.geometry.cameras import PinholeCamera
+from probbody.geometry.rotations import axis_angle_to_matrix
+from probbody.quantities import Pose
+
+BODY = open_body()
+
+
+def small_trunk() -> Trunk:
+    return SmallUNet(widths=(16, 16, 32, 32, 48), blocks=(0, 1, 1, 1))
+
+
+def small_reader(size: tuple[int, int] = (64, 64)) -> PersonReader:
+    return PersonReader(small_trunk(), RestJoints.of(BODY), channels=16, size=size).eval()
+
+
+def some_camera(size: tuple[int, int] = (64, 64)) -> PinholeCamera:
+    focal, centre = torch.tensor([[90.0, 90.0], [200.0, 200.0]]), torch.tensor([[10.0, 60.0], [90.0, -30.0]])
+    turned = axis_angle_to_matrix(torch.tensor([[0.1, 0.4, -0.2], [0.0, 0.0, 0.0]]))
+    return PinholeCamera(focal, centre, turned, torch.tensor([[0.3, -0.2, 0.5], [0.0, 0.0, 0.0]]), size)
+
+
+def some_learnt() -> LearntFeatures:
+    limbs = limbs_of(BODY)
+    rows = torch.nn.functional.normalize(torch.randn(len(limbs.vertex), 4, 16), dim=-1)
+    rows[7] = 0
+    clutter = torch.nn.functional.normalize(torch.randn(200, 16), dim=-1)
+    field = DirectedFeatures(rows, limbs, CircleDirections(4))
+    return LearntFeatures(small_reader(), field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0")
+
+
+def test_features_are_unit_vectors_of_a_quarter_of_the_resolution() -> None:
+    reader = small_reader((64, 96))
+    features = reader(torch.rand(2, 3, 64, 96))
+    assert features.shape == (2, 16, 16, 24)
+    torch.testing.assert_close(features.norm(dim=1), torch.ones(2, 16, 24))
+
+
+def test_a_batch_is_a_loop() -> None:
+    reader, camera, images = small_reader(), some_camera(), torch.rand(2, 3, 64, 64)
+    both = reader.read(images, camera)
+    for number in range(2):
+        alone = reader.read(images[number : number + 1], camera[number])
+        torch.testing.assert_close(alone.features, both[number].features, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(alone.pose.translation, both[number].pose.translation, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(alone.parts.sum(1), torch.ones(1, 16, 16))
+
+
+def test_an_untrained_reader_tells_the_means_in_the_frame_of_the_crop() -> None:
+    reader, camera = small_reader(), some_camera()
+    turns = axis_angle_to_matrix(0.3 * torch.randn(24, 3)).expand(2, -1, -1, -1).clone()
+    turns[:, 0] = camera.rotation.mT @ facing(camera) @ turns[:, 0]
+    view, shape = torch.tensor([[-0.3, 0.1, 0.2]]).expand(2, -1), torch.randn(10).expand(2, -1)
+    truth = Pose(turns, shape, placed(view, camera) - reader.rest(shape)[:, 0])
+    reader.begin_at(truth, camera, view)
+    told = reader.read(torch.rand(2, 3, 64, 64), camera).pose
+    torch.testing.assert_close(told.rotations, truth.rotations, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(told.translation, truth.translation, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(told.shape, truth.shape)
+
+
+def test_places_and_views_undo_each_other() -> None:
+    camera, view = some_camera(), torch.tensor([[0.2, 0.3, -0.4], [-0.5, -0.2, 0.1]])
+    torch.testing.assert_close(view_of(placed(view, camera), camera), view, atol=1e-5, rtol=1e-5)
+    pixel = camera.project(placed(view, camera).unsqueeze(1))[:, 0, :2]
+    torch.testing.assert_close(pixel, 32 + 32 * view[:, 1:], atol=1e-3, rtol=1e-5)
+
+
+def test_facing_turns_the_axis_to_the_middle_of_the_crop_by_the_smallest_angle() -> None:
+    camera = some_camera()
+    turn = facing(camera)
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(3).expand(2, 3, 3), atol=1e-6, rtol=0)
+    ahead = camera.turned(camera.rays(torch.full((2, 1, 2), 32.0))[1])[:, 0]
+    torch.testing.assert_close(turn[:, :, 2], ahead, atol=1e-6, rtol=0)
+    cosine = (turn.diagonal(dim1=1, dim2=2).sum(1) - 1) / 2
+    torch.testing.assert_close(cosine, ahead[:, 2], atol=1e-6, rtol=0)
+
+
+def test_the_same_crop_of_a_shifted_camera_is_the_same_body_seen_alike() -> None:
+    """A guess depends on the picture alone; where the crop was taken turns and moves the body with its ray."""
+    reader, images = small_reader(), torch.rand(1, 3, 64, 64)
+    middle = PinholeCamera.looking_ahead(80.0, (64, 64))
+    aside = PinholeCamera.looking_ahead(80.0, (64, 64), centre=(90.0, 20.0))
+    ahead, off = (reader.read(images, camera).pose for camera in (middle, aside))
+    torch.testing.assert_close(ahead.rotations[:, 1:], off.rotations[:, 1:])
+    torch.testing.assert_close(off.rotations[:, 0], facing(aside) @ ahead.rotations[:, 0], atol=1e-5, rtol=1e-5)
+
+
+def test_rest_joints_are_those_of_the_body() -> None:
+    rest, pose = RestJoints.of(BODY), Pose(
+        axis_angle_to_matrix(0.5 * torch.randn(3, 24, 3)), torch.randn(3, 10), torch.randn(3, 3)
+    )  # fmt: skip
+    torch.testing.assert_close(rest.posed(pose), BODY(pose).joints, atol=1e-5, rtol=1e-5)
+
+
+def test_attention_to_a_constant_map_is_the_constant() -> None:
+    constant = torch.randn(1, 5, 1, 1)
+    weights = torch.randn(1, 3, 64).softmax(-1).view(1, 3, 8, 8)
+    for size in (8, 2):
+        seen = attended(constant.expand(1, 5, size, size), weights)
+        torch.testing.assert_close(seen, constant.view(1, 1, 5).expand(1, 3, 5))
+
+
+def test_attention_does_not_mind_where_places_are() -> None:
+    maps, weights, order = torch.randn(2, 5, 4, 4), torch.randn(2, 3, 16).softmax(-1), torch.randperm(16)
+    moved = maps.flatten(2)[:, :, order].view(2, 5, 4, 4)
+    torch.testing.assert_close(
+        attended(moved, weights[:, :, order].view(2, 3, 4, 4)), attended(maps, weights.view(2, 3, 4, 4))
+    )
+
+
+def test_places_without_attention_change_nothing() -> None:
+    maps, weights = torch.randn(1, 5, 4, 4), torch.rand(1, 3, 4, 4)
+    weights[..., 2:, :] = 0
+    changed = maps.clone()
+    changed[..., 2:, :] = 100.0
+    torch.testing.assert_close(attended(changed, weights), attended(maps, weights))
+
+
+def test_an_untrained_head_tells_no_difference() -> None:
+    told = PartAttention(fine=6, deep=7, joints=4, shape=3)(Maps(torch.randn(2, 6, 8, 8), torch.randn(2, 7, 2, 2)))
+    for part in (told.six, told.shape, told.view):
+        assert not part.any()
+
+
+def test_pictures_and_cameras_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 64 x 64"):
+        small_reader()(torch.rand(1, 3, 96, 96))
+    with pytest.raises(ValueError, match="camera: expected 1"):
+        small_reader().read(torch.rand(1, 3, 64, 64), some_camera())
+    with pytest.raises(ValueError, match="multiples of 32"):
+        small_reader((70, 64))
+
+
+def test_the_default_is_small() -> None:
+    reader = PersonReader(SmallUNet(), RestJoints.of(BODY))
+    assert sum(part.numel() for part in reader.parameters()) < 3.6e6
+
+
+def test_features_come_back_from_their_file(tmp_path: Path) -> None:
+    learnt, path, images = some_learnt(), tmp_path / "features.safetensors", torch.rand(2, 3, 64, 64)
+    save_features(path, learnt, {"seed": "3"})
+    again = load_features(path)
+    assert (again.concentration, again.temper, again.licence) == (31.5, 0.07, "CC0-1.0")
+    assert (again.reader(images) * learnt.reader(images)).sum(1).min() > 0.99
+    torch.testing.assert_close(again.features.features, learnt.features.features, atol=1e-3, rtol=0)
+    assert not again.features.features[7].any()
+    assert again.features.limbs.names == learnt.features.limbs.names
+    torch.testing.assert_close(
+        again.background.marginal().log_prob(again.features.features[0, 0]),
+        learnt.background.marginal().log_prob(learnt.features.features[0, 0]),
+        atol=0.05, rtol=0.01,
+    )  # fmt: skip
+    torch.testing.assert_close(
+        again.reader.read(images, some_camera()).pose.rotations,
+        learnt.reader.read(images, some_camera()).pose.rotations, atol=1e-3, rtol=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", ["cut", "damaged", "foreign", "missing"])
+def test_a_file_that_holds_no_features_is_refused_in_one_sentence(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "features.safetensors"
+    save_features(path, some_learnt())
+    if harm == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif harm == "damaged":
+        path.write_bytes(b"\xff" * 40 + path.read_bytes()[40:])
+    elif harm == "foreign":
+        path.write_bytes(Path("probbody/assets/pose_prior_vae.safetensors").read_bytes())
+    else:
+        path.unlink()
+    with pytest.raises(BadInput, match=r"expected .*, found .*\.$") as refused:
+        load_features(path)
+    assert "\n" not in str(refused.value)
