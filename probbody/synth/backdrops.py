@@ -30,7 +30,8 @@ class PhotographBackdrops(Backdrops):
     def __init__(self, photographs: UInt8[Tensor, "N 3 S S"]) -> None:
         if len(photographs) == 0:
             raise ValueError("PhotographBackdrops: expected at least one photograph, found none.")
-        self._photographs = photographs
+        # colours last, on the CPU: there torch resizes 8 bits in a third of the time of floats
+        self._photographs = photographs.cpu().contiguous(memory_format=torch.channels_last)
 
     @classmethod
     def of_folder(
@@ -68,27 +69,26 @@ class PhotographBackdrops(Backdrops):
         extent = chances.uniform(low=0.25, high=1.0).unsqueeze(-1) * chances.uniform(2, low=0.8, high=1.0)
         begin = ((1 - extent) * chances.uniform(2) * side).long()
         end = (begin + (extent * side).long()).clamp_max(side)
-        flip = chances.whether(0.5)
+        flip = chances.whether(0.5).tolist()
         focus = torch.where(chances.whether(0.5), chances.uniform(low=0.12, high=1.0), torch.ones_like(extent[:, 0]))
+        boxes = torch.cat([which.unsqueeze(-1), begin, end], -1).tolist()
         pieces = [
-            self._piece(int(row), box, size, share)
-            for row, box, share in zip(
-                which.tolist(), torch.cat([begin, end], -1).tolist(), focus.tolist(), strict=True
-            )
+            self._piece(box, size, share, turn) for box, share, turn in zip(boxes, focus.tolist(), flip, strict=True)
         ]
-        pictures = torch.stack(pieces).to(chances.keys.device, chances.dtype)
-        pictures = torch.where(flip[:, None, None, None], pictures.flip(-1), pictures)
-        gain = chances.uniform(1, low=0.6, high=1.35) * (1 + 0.06 * chances.normal(3))
+        pictures = torch.cat(pieces).to(chances.keys.device).to(chances.dtype)
+        gain = chances.uniform(1, low=0.6, high=1.35) * (1 + 0.06 * chances.normal(3)) / 255
         lift = chances.uniform(1, low=-0.1, high=0.15)
-        return (pictures * (gain / 255).unflatten(-1, (3, 1, 1)) + lift.unflatten(-1, (1, 1, 1))).clamp(0, 1)
+        return pictures.mul_(gain.unflatten(-1, (3, 1, 1))).add_(lift.unflatten(-1, (1, 1, 1))).clamp_(0, 1)
 
-    def _piece(self, row: int, box: list[int], size: tuple[int, int], focus: float) -> Float[Tensor, "3 H W"]:
-        left, top, right, bottom = box
-        piece = self._photographs[row : row + 1, :, top:bottom, left:right].to(torch.float32)
+    def _piece(self, box: list[int], size: tuple[int, int], focus: float, flip: bool) -> UInt8[Tensor, "1 3 H W"]:
+        """The photograph of this number between left, top, right and bottom."""
+        row, left, top, right, bottom = box
+        piece = self._photographs[row : row + 1, :, top:bottom, left:right]
         if focus < 0.6:  # what is out of focus is made small and large again
             coarse = (max(8, round(size[0] * focus)), max(8, round(size[1] * focus)))
             piece = _resized(piece, coarse)
-        return _resized(piece, size)[0]
+        piece = _resized(piece, size)
+        return piece.flip(-1) if flip else piece
 
 
 class MixedBackdrops(Backdrops):
@@ -112,5 +112,5 @@ class MixedBackdrops(Backdrops):
         return pictures
 
 
-def _resized(picture: Float[Tensor, "B 3 h w"], size: tuple[int, int]) -> Float[Tensor, "B 3 H W"]:
+def _resized(picture: UInt8[Tensor, "1 3 h w"], size: tuple[int, int]) -> UInt8[Tensor, "1 3 H W"]:
     return torch.nn.functional.interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)

@@ -16,8 +16,9 @@ _NAMES = ("left_shoulder", "left_wrist", "left_hip", "left_ankle", "neck", "head
 class Figure:
     """A body at rest, and how far along its limbs each of its points is.
 
-    For points of the T-pose (y up, facing +z): ``arm`` is 0 at the shoulders and 1 at the wrists, ``leg`` 0 at the hips and 1
-    at the ankles, ``torso`` 0 at the hips and 1 at the neck, ``head`` coordinates that run from -1 to 1 over the head.
+    For points of the T-pose (coordinates first; y up, facing +z): ``arm`` is 0 at the shoulders and 1 at the wrists,
+    ``leg`` 0 at the hips and 1 at the ankles, ``torso`` 0 at the hips and 1 at the neck, ``head`` coordinates that run from
+    -1 to 1 over the head.
     """
 
     points: Float[Tensor, "V 3"]
@@ -48,21 +49,21 @@ class Figure:
             place["left_ankle"][1], place["neck"][1], _three((low + high) / 2), _three((high - low) / 2),
         )  # fmt: skip
 
-    def arm(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+    def arm(self, points: Float[Tensor, "3 *N"]) -> Float[Tensor, "*N"]:
         """How far along an arm."""
-        return (points[:, 0].abs() - self.shoulder) / (self.wrist - self.shoulder)
+        return (points[0].abs() - self.shoulder) / (self.wrist - self.shoulder)
 
-    def leg(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+    def leg(self, points: Float[Tensor, "3 *N"]) -> Float[Tensor, "*N"]:
         """How far down a leg."""
-        return (self.hip - points[:, 1]) / (self.hip - self.ankle)
+        return (self.hip - points[1]) / (self.hip - self.ankle)
 
-    def torso(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+    def torso(self, points: Float[Tensor, "3 *N"]) -> Float[Tensor, "*N"]:
         """How far up the trunk."""
-        return (points[:, 1] - self.hip) / (self.neck - self.hip)
+        return (points[1] - self.hip) / (self.neck - self.hip)
 
-    def head(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+    def head(self, points: Float[Tensor, "3 *N"]) -> list[Float[Tensor, "*N"]]:
         """Left, up and forwards on the head."""
-        return (points - points.new_tensor(self.middle)) / points.new_tensor(self.half)
+        return [(part - at) / half for part, at, half in zip(points, self.middle, self.half, strict=True)]
 
 
 def _three(values: Tensor) -> tuple[float, float, float]:
@@ -82,3 +83,8 @@ def hue(colour: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 3"]:
     k = (shift + 6 * colour[..., :1]) % 6
     dip = torch.minimum(k, 4 - k).clamp(0, 1)
     return colour[..., 2:] * (1 - colour[..., 1:2] * dip)
+
+
+def dot(first: Float[Tensor, "3 *N"], second: Float[Tensor, "3 *N"]) -> Float[Tensor, "*N"]:
+    """Scalar products of vectors whose coordinates come first."""
+    return first[0] * second[0] + first[1] * second[1] + first[2] * second[2]

@@ -11,7 +11,7 @@ from ..geometry.cameras import PinholeCamera
 from ..geometry.meshes import vertex_normals
 from ..quantities import Record, Surface
 from ..render.hits import Hits, look
-from .figure import Figure
+from .figure import Figure, dot
 from .lights import Light, shaded
 from .outfits import Cloth, Cut, worn
 
@@ -57,62 +57,53 @@ class Studio:
     def layers(self, surface: Surface, camera: PinholeCamera, dress: Dress, light: Light) -> Layers:
         """The people of ``surface``, in the clothes of ``dress``."""
         hits = look(surface, camera, 1)
-        body = hits.place // (hits.size[0] * hits.size[1])
-        colours = self._paint(hits, surface, dress, light, camera, body)
+        bodies, height, width = hits.pixels
+        colours = self._paint(hits, surface, dress, light, camera)
         largest = hits.corner.gather(1, hits.shares.argmax(-1, keepdim=True)).squeeze(-1) % surface.vertices.shape[1]
         mask = _dense(hits, torch.ones_like(hits.place, dtype=torch.bool), 0)
-        plain = _dense(hits, colours, 0)
-        spread, alpha = _smoothed(plain, mask)
-        return Layers(spread.permute(0, 3, 1, 2), alpha, mask, _dense(hits, hits.depth, 0), _dense(hits, largest, -1))
+        plain = colours.new_zeros(3, bodies * height * width).index_copy_(1, hits.place, colours)
+        carried, alpha = _smoothed(plain, mask)
+        carried = carried.unflatten(1, (bodies, height, width)).transpose(0, 1)
+        return Layers(carried, alpha, mask, _dense(hits, hits.depth, 0), _dense(hits, largest, -1))
 
     def _paint(
-        self, hits: Hits, surface: Surface, dress: Dress, light: Light, camera: PinholeCamera, body: Tensor
-    ) -> Float[Tensor, "N 3"]:
+        self, hits: Hits, surface: Surface, dress: Dress, light: Light, camera: PinholeCamera
+    ) -> Float[Tensor, "3 N"]:
+        """The colours of the samples. Coordinates come first here: arithmetic runs along the samples."""
+        body = hits.place // (hits.size[0] * hits.size[1])
         points = self._figure.points.to(hits.shares)
         normals = vertex_normals(surface.vertices, surface.faces).flatten(0, 1)
-        rest = points.repeat(len(surface.vertices), 1)
-        place, normal = hits.carry(torch.cat([rest, normals], -1)).split(3, -1)
-        slot = worn(self._figure, place, dress.cut[body])
-        packed = dress.cloth.packed().flatten(0, 1)
-        sizes = [3, 3, 3, 3, 2, 1, 4, 1, 1, 1, 1]
-        row = packed.index_select(0, body * dress.cloth.first.shape[1] + slot)
-        first, second, along, across, phase, sharp, mixture, amount, spread, folds, gloss = row.split(sizes, -1)
-        waves = torch.stack([(place * along).sum(-1), (place * across).sum(-1)], -1) + phase
-        one, two = torch.sigmoid(sharp * torch.sin(2 * math.pi * waves)).unbind(-1)
-        share = mixture[:, 0] * 0.5 + mixture[:, 1] * one + mixture[:, 2] * two + mixture[:, 3] * one * two
-        colour = first + (second - first) * share.clamp(0, 1).unsqueeze(-1)
-        flat = torch.stack([place[:, 0] + 0.7 * place[:, 2], 0.3 * place[:, 2] - place[:, 1]], -1)
-        colour = colour + amount * (_looked_up(dress.texture, flat * spread + phase, body) - colour)
-        bump = _looked_up(self._folds.to(place).unsqueeze(0), flat * 1.6 + phase, torch.zeros_like(body))
-        normal = torch.nn.functional.normalize(normal + folds * bump, dim=-1)
-        view = self._views(hits, camera, body)
-        return shaded(colour, normal, view, gloss, light[body])
+        carried = hits.carry(torch.cat([points.repeat(len(surface.vertices), 1), normals], -1))
+        place, normal = carried.mT.contiguous().split(3)
+        slot = worn(self._figure, place, dress.cut.of(body))
+        cloth = dress.cloth.of(body, slot)
+        one = torch.sigmoid(cloth.sharpness * torch.sin(2 * math.pi * (dot(place, cloth.along) + cloth.phase[0])))
+        two = torch.sigmoid(cloth.sharpness * torch.sin(2 * math.pi * (dot(place, cloth.across) + cloth.phase[1])))
+        share = cloth.mixture[0] * 0.5 + cloth.mixture[1] * one + cloth.mixture[2] * two + cloth.mixture[3] * one * two
+        colour = torch.lerp(cloth.first, cloth.second, share.clamp(0, 1))
+        flat = torch.stack([place[0] + 0.7 * place[2], 0.3 * place[2] - place[1]])
+        colour = torch.lerp(colour, _looked_up(dress.texture, flat * cloth.spread + cloth.phase, body), cloth.texture)
+        bump = _looked_up(self._folds.to(place).unsqueeze(0), flat * 1.6 + cloth.phase, torch.zeros_like(body))
+        return shaded(colour, normal + cloth.folds * bump, self._views(hits, camera, body), cloth.gloss, light.of(body))
 
-    def _views(self, hits: Hits, camera: PinholeCamera, body: Tensor) -> Float[Tensor, "N 3"]:
+    def _views(self, hits: Hits, camera: PinholeCamera, body: Tensor) -> Float[Tensor, "3 N"]:
         """Unit directions of the rays of the samples; the world is the camera's frame."""
         inside = hits.place - body * (hits.size[0] * hits.size[1])
         row = inside // hits.size[1]
-        pixel = torch.stack([inside - row * hits.size[1], row], -1) + 0.5
-        ahead = (pixel - camera.centre[body]) / camera.focal[body]
-        return torch.nn.functional.normalize(torch.cat([ahead, torch.ones_like(ahead[:, :1])], -1), dim=-1)
+        held = torch.cat([camera.centre, camera.focal], -1).mT.index_select(1, body)
+        u, v = (inside - row * hits.size[1] + 0.5 - held[0]) / held[2], (row + 0.5 - held[1]) / held[3]
+        return torch.stack([u, v, torch.ones_like(u)]) * (u * u + v * v + 1).rsqrt()
 
 
-def _looked_up(pictures: Float[Tensor, "B C T S"], where: Float[Tensor, "N 2"], row: Int[Tensor, " N"]) -> Tensor:
-    """What tiled pictures have at places of which one unit is a picture; bilinear, (N, C)."""
-    flat = pictures.permute(0, 2, 3, 1).flatten(0, 2)
+def _looked_up(
+    pictures: Float[Tensor, "B C T S"], where: Float[Tensor, "2 N"], row: Int[Tensor, " N"]
+) -> Float[Tensor, "C N"]:
+    """What tiled pictures have at places of which one unit is a picture, to the nearest pixel."""
     height, width = pictures.shape[2:]
-    place = where.remainder(1) * where.new_tensor([width, height]) - 0.5
-    corner = place.floor()
-    part = place - corner
-    u, v = corner.long().unbind(-1)
-    start = row * (height * width)
-
-    def at(right: int, down: int) -> Tensor:
-        return flat.index_select(0, start + (v + down) % height * width + (u + right) % width)
-
-    across, down = part[:, :1], part[:, 1:]
-    upper = at(0, 0) * (1 - across) + at(1, 0) * across
-    return upper * (1 - down) + (at(0, 1) * (1 - across) + at(1, 1) * across) * down
+    u = (where[0].frac() * width + width).long() % width
+    v = (where[1].frac() * height + height).long() % height
+    place = (row * height + v) * width + u
+    return torch.stack([plane.reshape(-1).index_select(0, place) for plane in pictures.unbind(1)])
 
 
 def _folds(size: int) -> Float[Tensor, "3 size size"]:
@@ -135,31 +126,31 @@ def _dense(hits: Hits, values: Tensor, empty: float) -> Tensor:
     return full.index_copy(0, hits.place, values).unflatten(0, hits.pixels)
 
 
-def _smoothed(colours: Float[Tensor, "B H W 3"], mask: Bool[Tensor, "B H W"]) -> tuple[Tensor, Tensor]:
+def _smoothed(colours: Float[Tensor, "3 N"], mask: Bool[Tensor, "B H W"]) -> tuple[Tensor, Tensor]:
     """Colours carried one pixel across the outline, and a share of coverage that falls over two pixels.
 
     Only the pixels along outlines are touched: those whose neighbours are not all alike.
     """
     bodies, height, width = mask.shape
-    wide = torch.nn.functional.pad(mask, (1, 1, 1, 1))
+    wide = mask.new_zeros(bodies, height + 2, width + 2)
+    wide[:, 1:-1, 1:-1] = mask
     wide[:, 0], wide[:, -1], wide[:, :, 0], wide[:, :, -1] = wide[:, 1], wide[:, -2], wide[:, :, 1], wide[:, :, -2]
-    rows = [wide[:, i : i + height] for i in range(3)]
-    some, every = rows[0] | rows[1] | rows[2], rows[0] & rows[1] & rows[2]
+    some = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
+    every = wide[:, :-2] & wide[:, 1:-1] & wide[:, 2:]
     some = some[:, :, :-2] | some[:, :, 1:-1] | some[:, :, 2:]
     every = every[:, :, :-2] & every[:, :, 1:-1] & every[:, :, 2:]
-    edge = (some & ~every).flatten().nonzero().squeeze(-1)
+    edge = (some ^ every).flatten().nonzero().squeeze(-1)
     body, inside = edge // (height * width), edge % (height * width)
     v, u = inside // width, inside % width
-    step = torch.tensor([-1, 0, 1], device=mask.device)
-    weight = torch.tensor([1.0, 2, 1, 2, 4, 2, 1, 2, 1], dtype=colours.dtype, device=mask.device) / 16
-    near_v = (v[:, None] + step.repeat_interleave(3)).clamp(0, height - 1)
-    near_u = (u[:, None] + step.repeat(3)).clamp(0, width - 1)
-    near = (body[:, None] * height + near_v) * width + near_u  # (M, 9)
-    covered = mask.flatten()[near] * weight
-    share = covered.sum(-1)
-    flat = colours.flatten(0, 2)
-    mean = (flat[near.flatten()].unflatten(0, (-1, 9)) * covered.unsqueeze(-1)).sum(1) / share.clamp_min(1e-6)[:, None]
-    own = mask.flatten()[edge].unsqueeze(-1)
-    flat = flat.index_copy(0, edge, torch.where(own, flat[edge], mean))
-    alpha = mask.to(colours.dtype).flatten().index_copy(0, edge, share)
-    return flat.unflatten(0, (bodies, height, width)), alpha.unflatten(0, (bodies, height, width))
+    own = mask.flatten().index_select(0, edge)
+    share, mean = colours.new_zeros(len(edge)), colours.new_zeros(3, len(edge))
+    for down in (-1, 0, 1):
+        row = (body * height + (v + down).clamp(0, height - 1)) * width
+        for right in (-1, 0, 1):
+            near = row + (u + right).clamp(0, width - 1)
+            weight = mask.flatten().index_select(0, near) * ((2 - abs(down)) * (2 - abs(right)) / 16)
+            share += weight
+            mean += weight * colours.index_select(1, near)  # nothing where it is not covered
+    edged = torch.where(own, colours.index_select(1, edge), mean / share.clamp_min(1e-6))
+    alpha = mask.to(colours.dtype).flatten().index_copy_(0, edge, share)
+    return colours.index_copy(1, edge, edged), alpha.unflatten(0, (bodies, height, width))

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..quantities import Record
 from .chances import Chances
+from .figure import dot
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,25 @@ class Light(Record):
 
     def __len__(self) -> int:
         return len(self.up)
+
+    def of(self, body: Int[Tensor, " N"]) -> "Falling":
+        """The light of the pictures that many points are in."""
+        values = [value for _, value in self._items()]
+        packed = torch.cat(values, -1).mT.contiguous().index_select(1, body)
+        return Falling(*packed.split([value.shape[-1] for value in values]))
+
+
+@dataclass(frozen=True)
+class Falling:
+    """The fields of a ``Light``, coordinates first, one column a point."""
+
+    up: Float[Tensor, "3 N"]
+    towards: Float[Tensor, "3 N"]
+    lamp: Float[Tensor, "3 N"]
+    sky: Float[Tensor, "3 N"]
+    ground: Float[Tensor, "3 N"]
+    rim: Float[Tensor, "3 N"]
+    soft: Float[Tensor, "1 N"]
 
 
 def lit(chances: Chances, up: Float[Tensor, "B 3"], surroundings: Float[Tensor, "B 3"]) -> Light:
@@ -56,18 +76,18 @@ def lit(chances: Chances, up: Float[Tensor, "B 3"], surroundings: Float[Tensor, 
 
 
 def shaded(
-    colours: Float[Tensor, "N 3"],
-    normals: Float[Tensor, "N 3"],
-    view: Float[Tensor, "N 3"],
-    gloss: Float[Tensor, "N 1"],
-    light: Light,
-) -> Float[Tensor, "N 3"]:
-    """What the camera sees of surfaces; ``view`` points from it to them, all of unit length, one row of light a point."""
-    wrapped = ((normals * light.towards).sum(-1, keepdim=True) + light.soft) / (1 + light.soft)
-    above = 0.5 + 0.5 * (normals * light.up).sum(-1, keepdim=True)
-    fall = light.ground + (light.sky - light.ground) * above + light.lamp * wrapped.clamp_min(0)
-    facing = -(normals * view).sum(-1, keepdim=True)
-    edge = (1 - facing.clamp(0, 1)) ** 3
-    half = torch.nn.functional.normalize(light.towards - view, dim=-1)
-    shine = gloss * (normals * half).sum(-1, keepdim=True).clamp_min(0) ** 24
-    return colours * fall + light.rim * edge * (0.3 + colours) + light.lamp * shine
+    colours: Float[Tensor, "3 N"],
+    normals: Float[Tensor, "3 N"],
+    view: Float[Tensor, "3 N"],
+    gloss: Float[Tensor, "1 N"],
+    light: Falling,
+) -> Float[Tensor, "3 N"]:
+    """What the camera sees of surfaces; ``view`` points from it to them and has unit length, ``normals`` have any."""
+    normals = normals * dot(normals, normals).clamp_min(1e-12).rsqrt()
+    wrapped = (dot(normals, light.towards) + light.soft) / (1 + light.soft)
+    above = 0.5 + 0.5 * dot(normals, light.up)
+    fall = torch.lerp(light.ground, light.sky, above) + light.lamp * wrapped.clamp_min(0)
+    edge = (1 + dot(normals, view)).clamp(0, 1) ** 3
+    half = light.towards - view
+    shine = (dot(normals, half) * dot(half, half).clamp_min(1e-12).rsqrt()).clamp_min(0) ** 24
+    return colours * fall + light.rim * edge * (0.3 + colours) + light.lamp * (gloss * shine)

@@ -47,6 +47,11 @@ class Cut(Record):
     def __len__(self) -> int:
         return len(self.sleeve)
 
+    def of(self, body: Int[Tensor, " N"]) -> "Cut":
+        """The cuts of many points, whose bodies are told."""
+        packed = torch.stack([value for _, value in self._items()]).index_select(1, body)
+        return Cut(*packed.unbind(0))
+
 
 @dataclass(frozen=True)
 class Cloth(Record):
@@ -71,9 +76,29 @@ class Cloth(Record):
     def __len__(self) -> int:
         return len(self.first)
 
-    def packed(self) -> Float[Tensor, "B G P"]:
-        """All of it side by side, in the order of the fields."""
-        return torch.cat([value for _, value in self._items()], dim=-1)
+    def of(self, body: Int[Tensor, " N"], slot: Int[Tensor, " N"]) -> "Worn":
+        """What many points are covered with."""
+        values = [value.flatten(0, 1) for _, value in self._items()]
+        packed = torch.cat(values, -1).mT.contiguous()
+        parts = packed.index_select(1, body * self.first.shape[1] + slot).split([value.shape[-1] for value in values])
+        return Worn(*parts)
+
+
+@dataclass(frozen=True)
+class Worn:
+    """The fields of a ``Cloth``, coordinates first, one column a point."""
+
+    first: Float[Tensor, "3 N"]
+    second: Float[Tensor, "3 N"]
+    along: Float[Tensor, "3 N"]
+    across: Float[Tensor, "3 N"]
+    phase: Float[Tensor, "2 N"]
+    sharpness: Float[Tensor, "1 N"]
+    mixture: Float[Tensor, "4 N"]
+    texture: Float[Tensor, "1 N"]
+    spread: Float[Tensor, "1 N"]
+    folds: Float[Tensor, "1 N"]
+    gloss: Float[Tensor, "1 N"]
 
 
 def tailored(chances: Chances) -> Cut:
@@ -107,51 +132,47 @@ def tailored(chances: Chances) -> Cut:
     )
 
 
-def worn(figure: Figure, points: Float[Tensor, "N 3"], cut: Cut) -> Int[Tensor, " N"]:
+def worn(figure: Figure, points: Float[Tensor, "3 N"], cut: Cut) -> Int[Tensor, " N"]:
     """The slot that covers each point of the body at rest; one row of the cut a point."""
     if not figure.human:
-        return torch.full_like(points[:, 0], TOP, dtype=torch.long)
+        return torch.full_like(points[0], TOP, dtype=torch.long)
     arm, leg, torso = figure.arm(points), figure.leg(points), figure.torso(points)
-    head = figure.head(points)
-    side, up, front = head.unbind(-1)
-    wave = 0.02 * torch.sin(70 * points[:, 0] + 40 * points[:, 2])
-    trunk = up < -0.7
-    slot = torch.full_like(points[:, 0], SKIN, dtype=torch.long)
-    slot[(torso < cut.waist) & (leg < cut.bottom_end)] = BOTTOM
-    slot[(leg > cut.sock) & (leg > cut.bottom_end)] = SOCKS
-    slot[leg > cut.shoe] = SHOES
-    neck = cut.neckline - cut.vee * smooth_step(front, 0.0, 0.8) * (1 - 3 * side.abs() * cut.vee).clamp_min(0)
-    slot[(arm < cut.sleeve + wave) & (torso < neck) & (leg < cut.top_end) & trunk.logical_or(torso < neck)] = TOP
-    slot[arm > cut.glove] = GLOVES
-    face = _face(side, up, front)
-    cap = 0.75 * up - 0.65 * front > cut.hairline + wave
-    behind = (front < -0.1) & (up > cut.hair_end) & (up < 0.6) & (cut.hairline < 5)
-    hair = (cap & (up > cut.hair_end.clamp_min(-1.0))) | (behind & (side.abs() < 1.5))
-    chin = (up < cut.beard + wave) & (front > 0.1) & (up > -1.05) & (side.abs() < 1.1)
-    slot[chin] = HAIR
-    slot = torch.where(face > 0, face, slot)
-    slot[hair & (arm < 0)] = HAIR
-    slot[(up > cut.hat) & (up > -1)] = HAT
-    return slot
-
-
-def _face(side: Tensor, up: Tensor, front: Tensor) -> Int[Tensor, " N"]:
-    """Eyes, brows and lips of the head, 0 elsewhere."""
-    ahead = front > 0.45
-    eye = ((side.abs() - 0.42) / 0.17).square() + ((up - 0.03) / 0.085).square() < 1
-    brow = ((side.abs() - 0.43) / 0.25).square() + ((up - 0.24) / 0.05).square() < 1
+    side, up, front = figure.head(points)
+    aside = side.abs()
+    wave = 0.02 * torch.sin(70 * points[0] + 40 * points[2])
+    neck = cut.neckline - cut.vee * smooth_step(front, 0.0, 0.8) * (1 - 3 * aside * cut.vee).clamp_min(0)
+    bald = cut.hairline > 5
+    cap = (0.75 * up - 0.65 * front > cut.hairline + wave) & (up > cut.hair_end.clamp_min(-1.0))
+    behind = (front < -0.1) & (up > cut.hair_end) & (up < 0.6) & ~bald & (aside < 1.5)
+    chin = (up < cut.beard + wave) & (front > 0.1) & (up > -1.05) & (aside < 1.1)
+    eye = ((aside - 0.42) / 0.17).square() + ((up - 0.03) / 0.085).square() < 1
+    brow = ((aside - 0.43) / 0.25).square() + ((up - 0.24) / 0.05).square() < 1
     lips = (side / 0.32).square() + ((up + 0.5) / 0.07).square() < 1
-    slot = torch.where(ahead & lips, LIPS, 0)
-    slot = torch.where(ahead & eye, EYES, slot)
-    return torch.where(ahead & brow, HAIR, slot)
+    ahead = front > 0.45
+    slot = torch.full_like(points[0], SKIN, dtype=torch.long)
+    for number, where in (
+        (BOTTOM, (torso < cut.waist) & (leg < cut.bottom_end)),
+        (SOCKS, (leg > cut.sock) & (leg > cut.bottom_end)),
+        (SHOES, leg > cut.shoe),
+        (TOP, (arm < cut.sleeve + wave) & (torso < neck) & (leg < cut.top_end)),
+        (GLOVES, arm > cut.glove),
+        (HAIR, chin | (ahead & brow)),
+        (LIPS, ahead & lips),
+        (EYES, ahead & eye),
+        (HAIR, (cap | behind) & (arm < 0)),
+        (HAT, (up > cut.hat) & (up > -1)),
+    ):
+        slot.masked_fill_(where, number)
+    return slot
 
 
 def loosened(figure: Figure, cut: Cut, chances: Chances) -> Float[Tensor, "B V"]:
     """How far the cloth stands off at each vertex, metres, along the normal."""
     people, count = len(cut), len(figure.points)
-    every = figure.points.repeat(people, 1)
+    points = figure.points.mT.to(chances.dtype)
+    every = points.repeat(1, people)
     row = torch.arange(people, device=every.device).repeat_interleave(count)
-    slot = worn(figure, every, cut[row])
+    slot = worn(figure, every, cut.of(row))
     amount = chances.uniform(SLOTS)
     coat = chances.whether(0.25)
     off = 0.012 * amount
@@ -162,11 +183,11 @@ def loosened(figure: Figure, cut: Cut, chances: Chances) -> Float[Tensor, "B V"]
     off[:, SHOES] = 0.003 + 0.01 * amount[:, SHOES]
     off[:, [SKIN, LIPS, EYES]] = 0
     away = off.flatten()[slot + row * SLOTS].view(people, count)
-    leg = figure.leg(figure.points)
+    leg = figure.leg(points)
     flare = (leg / cut.bottom_end.clamp_min(0.1).unsqueeze(-1)).clamp(0, 1) * cut.skirt.unsqueeze(-1)
     away = away + torch.where((slot.view(people, count) == BOTTOM), flare, 0)
     waves = chances.normal(2, 3) * 14
-    bumps = torch.sin((waves.unsqueeze(2) * figure.points).sum(-1) + 6 * chances.uniform(2, 1)).mean(1)
+    bumps = torch.sin((waves.unsqueeze(-1) * points).sum(2) + 6 * chances.uniform(2, 1)).mean(1)
     return away * (1 + 0.6 * bumps)
 
 

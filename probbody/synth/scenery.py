@@ -30,8 +30,9 @@ class DrawnBackdrops(Backdrops):
             noise = noise + amount[:, None, None, None] * _enlarged(grid, size)
         hue = 1 + 0.4 * chances.normal(3)[:, :, None, None]
         light = _enlarged(chances.uniform(3, 2, 2, low=0.6, high=1.3), size)
-        soft = chances.whether(0.35)
-        pictures = torch.where(soft[:, None, None, None], _softened(pictures), pictures)
+        soft = chances.whether(0.35).nonzero().squeeze(-1)
+        if len(soft):
+            pictures[soft] = _softened(pictures[soft])
         return ((pictures + 0.22 * noise * hue) * light).clamp(0, 1)
 
 

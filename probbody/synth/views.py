@@ -103,7 +103,7 @@ def _film(view: View) -> PinholeCamera:
 def beside(chances: Chances, place: Float[Tensor, "B 3"], before: bool) -> Float[Tensor, "B 3"]:
     """Where somebody else stands, before a person or behind, in sight of those who look at the person."""
     if before:
-        depth = (place[:, 2] * chances.uniform(low=0.5, high=0.8)).clamp_min(0.9)
+        depth = (place[:, 2] * chances.uniform(low=0.55, high=0.85)).clamp_min(0.9)
     else:
         depth = place[:, 2] * chances.uniform(low=1.1, high=2.0) + 0.5
     aside = chances.uniform(low=-1.0, high=1.0) * 0.7
