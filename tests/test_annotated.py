@@ -1,0 +1,30 @@
+"""What all data sets share: joint sets, points, people."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from probbody.data.annotated import AnnotatedPeople, LabelledPoints
+from probbody.data.joint_sets import MPI_INF_3DHP17, MPI_INF_3DHP28, OPENPOSE18, SPIN24
+from probbody.errors import BadInput
+
+
+@pytest.mark.parametrize("joints", [SPIN24, OPENPOSE18, MPI_INF_3DHP28, MPI_INF_3DHP17], ids=lambda joints: joints.name)
+def test_joint_sets_of_data_sets_are_trees_with_two_sides(joints: Any) -> None:
+    assert len(joints.edges) == len(joints) - 1
+    assert [joints.mirror[other] for other in joints.mirror] == list(range(len(joints)))
+    reached = {joints.edges[0][0]}
+    for _ in joints.names:
+        reached |= {joint for edge in joints.edges if reached.intersection(edge) for joint in edge}
+    assert len(reached) == len(joints)
+    for first, second in joints.edges:
+        sides = {joints.names[end].split("_")[0] for end in (first, second)} & {"left", "right"}
+        assert len(sides) < 2, "no bone joins the left to the right"
+
+
+def test_points_know_their_number_and_people_their_names() -> None:
+    with pytest.raises(BadInput, match="expected the 24 of spin24, found 5"):
+        LabelledPoints(torch.zeros(2, 5, 3), torch.ones(2, 5), SPIN24)
+    with pytest.raises(BadInput, match="different names"):
+        AnnotatedPeople("a", "b", ("x", "y"), ("same", "same"), ("v", "v"))
