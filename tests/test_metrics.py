@@ -127,6 +127,10 @@ def test_the_three_means_by_hand() -> None:
     assert scores.pooled().value() == pytest.approx((1 + 3 + 8) / 3)
     assert scores.over_joints().value() == pytest.approx((4.5 + 3) / 2)
     torch.testing.assert_close(scores.of_joints(), torch.tensor([4.5, 3.0], dtype=torch.float64))
+    assert [mean.value() for mean in scores.each_joint()] == pytest.approx([4.5, 3.0])
+    assert [mean.images() for mean in scores.each_joint()] == [2, 1]
+    assert scores.below(3.0).pooled().value() == pytest.approx(2 / 3)
+    assert scores.area_below(8.0, 5).pooled().value() == pytest.approx((4 + 3 + 1) / 15)  # limits 0, 2, 4, 6, 8
 
 
 def test_visible_and_hidden_joints_make_up_the_whole() -> None:

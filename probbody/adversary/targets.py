@@ -10,7 +10,10 @@ from ..errors import BadInput
 
 @dataclass(frozen=True)
 class Targets:
-    """Crops of one person each. Names are unique: textures are drawn by them, and unfinished searches go on by them."""
+    """Crops of one person each. Names are unique: textures are drawn by them, and unfinished searches go on by them.
+
+    Of ``LabelledPictures``: ``Targets(p.images, p.joints, p.camera.project(p.joints)[..., :2], names)``.
+    """
 
     images: Float[Tensor, "B 3 H W"]
     """RGB in [0, 1]."""

@@ -38,6 +38,16 @@ class Scores(Record):
         hits = torch.where(self.values.isnan(), self.values, (self.values <= limit).to(self.values))
         return replace(self, values=hits, measure=f"share with {self.measure} <= {limit:g}")
 
+    def area_below(self, limit: float = 150.0, steps: int = 31) -> "Scores":
+        """The share of evenly spaced limits, from 0 to ``limit``, that each number is at most: the area under the PCK curve.
+
+        With the defaults that of MPI-INF-3DHP (Mehta et al., 3DV 2017), whose 3DPCK is ``below(150)``.
+        """
+        limits = torch.linspace(0, limit, steps, dtype=self.values.dtype, device=self.values.device)
+        shares = (self.values.unsqueeze(-1) <= limits).to(self.values).mean(-1)
+        known = torch.where(self.values.isnan(), self.values, shares)
+        return replace(self, values=known, measure=f"area below {limit:g} of {self.measure}")
+
     def of_images(self) -> Float[Tensor, " B"]:
         """The mean over the joints that count of each image; NaN where there are none."""
         return torch.where(self.counted, self.values, 0.0).sum(1) / self.counted.sum(1)
@@ -59,6 +69,11 @@ class Scores(Record):
     def over_joints(self) -> Mean:
         """The mean of the joints' means; joints that count in no image are left out."""
         return Mean(self._sums(), self.counted.double().cpu(), "mean over joints")
+
+    def each_joint(self) -> tuple[Mean, ...]:
+        """The mean of each joint over the images where it counts: a table by joint, with intervals."""
+        sums, counts = self._sums().unsqueeze(-1), self.counted.double().cpu().unsqueeze(-1)
+        return tuple(Mean(sums[:, joint], counts[:, joint], "one joint") for joint in range(sums.shape[1]))
 
     def _sums(self) -> Float[Tensor, "B P"]:
         return torch.where(self.counted, self.values, 0.0).double().cpu()
