@@ -76,7 +76,7 @@ class PhotographBackdrops(Backdrops):
             self._piece(box, size, share, turn) for box, share, turn in zip(boxes, focus.tolist(), flip, strict=True)
         ]
         pictures = torch.cat(pieces).to(chances.keys.device).to(chances.dtype)
-        gain = chances.uniform(1, low=0.6, high=1.35) * (1 + 0.06 * chances.normal(3)) / 255
+        gain = chances.uniform(1, low=0.7, high=1.4) * (1 + 0.06 * chances.normal(3)) / 255
         lift = chances.uniform(1, low=-0.1, high=0.15)
         return pictures.mul_(gain.unflatten(-1, (3, 1, 1))).add_(lift.unflatten(-1, (1, 1, 1))).clamp_(0, 1)
 

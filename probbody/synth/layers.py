@@ -7,13 +7,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..contracts import ArticulatedBody
 from ..geometry.cameras import PinholeCamera
 from ..geometry.meshes import vertex_normals
-from ..quantities import Record, Surface
+from ..quantities import Record
 from ..render.hits import Hits, look
+from .dimness import Bulk
 from .figure import Figure, dot
 from .lights import Light, shaded
-from .outfits import Cloth, Cut, worn
+from .outfits import worn
+from .people import People
 
 
 @dataclass(frozen=True)
@@ -32,34 +35,20 @@ class Layers(Record):
         return len(self.alpha)
 
 
-@dataclass(frozen=True)
-class Dress(Record):
-    """What people have on, to the last thread."""
-
-    cut: Cut
-    cloth: Cloth
-    texture: Float[Tensor, "B 3 T T"]
-
-    def __len__(self) -> int:
-        return len(self.texture)
-
-
 class Studio:
-    """Renders people, one sample a pixel; only the pixels that they cover are shaded, and outlines are smoothed after.
+    """Renders people, one sample a pixel; only the pixels that they cover are shaded, and outlines are smoothed after."""
 
-    ``figure`` tells where clothes end on the body whose surfaces are given.
-    """
-
-    def __init__(self, figure: Figure) -> None:
-        self._figure = figure
+    def __init__(self, body: ArticulatedBody, figure: Figure) -> None:
+        self._figure, self._bulk = figure, Bulk.of(body, figure)
         self._folds = _folds(256)
 
-    def layers(self, surface: Surface, camera: PinholeCamera, dress: Dress, light: Light) -> Layers:
-        """The people of ``surface``, in the clothes of ``dress``."""
-        hits = look(surface, camera, 1)
+    def layers(self, people: People, camera: PinholeCamera, textures: Float[Tensor, "B 3 T T"], light: Light) -> Layers:
+        """People in their clothes, of which some are printed with textures."""
+        hits = look(people.dressed, camera, 1)
         bodies, height, width = hits.pixels
-        colours = self._paint(hits, surface, dress, light, camera)
-        largest = hits.corner.gather(1, hits.shares.argmax(-1, keepdim=True)).squeeze(-1) % surface.vertices.shape[1]
+        colours = self._paint(hits, people, textures, light, camera)
+        corner = hits.corner.gather(1, hits.shares.argmax(-1, keepdim=True)).squeeze(-1)
+        largest = people.holder.flatten().index_select(0, corner)
         mask = _dense(hits, torch.ones_like(hits.place, dtype=torch.bool), 0)
         plain = colours.new_zeros(3, bodies * height * width).index_copy_(1, hits.place, colours)
         carried, alpha = _smoothed(plain, mask)
@@ -67,24 +56,34 @@ class Studio:
         return Layers(carried, alpha, mask, _dense(hits, hits.depth, 0), _dense(hits, largest, -1))
 
     def _paint(
-        self, hits: Hits, surface: Surface, dress: Dress, light: Light, camera: PinholeCamera
+        self, hits: Hits, people: People, textures: Tensor, light: Light, camera: PinholeCamera
     ) -> Float[Tensor, "3 N"]:
         """The colours of the samples. Coordinates come first here: arithmetic runs along the samples."""
         body = hits.place // (hits.size[0] * hits.size[1])
-        points = self._figure.points.to(hits.shares)
-        normals = vertex_normals(surface.vertices, surface.faces).flatten(0, 1)
-        carried = hits.carry(torch.cat([points.repeat(len(surface.vertices), 1), normals], -1))
-        place, normal = carried.mT.contiguous().split(3)
-        slot = worn(self._figure, place, dress.cut.of(body))
-        cloth = dress.cloth.of(body, slot)
+        carried = hits.carry(self._carried(people, light).flatten(0, 1))
+        place, normal, dim = carried.mT.contiguous().split([3, 3, 2])
+        slot = worn(self._figure, place, people.cut.of(body))
+        wide = people.bare.joints[:, 0, 2].clamp_min(0.1) / camera.focal[:, 0]
+        cloth = people.cloth.seen_at(wide).of(body, slot)
         one = torch.sigmoid(cloth.sharpness * torch.sin(2 * math.pi * (dot(place, cloth.along) + cloth.phase[0])))
         two = torch.sigmoid(cloth.sharpness * torch.sin(2 * math.pi * (dot(place, cloth.across) + cloth.phase[1])))
         share = cloth.mixture[0] * 0.5 + cloth.mixture[1] * one + cloth.mixture[2] * two + cloth.mixture[3] * one * two
         colour = torch.lerp(cloth.first, cloth.second, share.clamp(0, 1))
         flat = torch.stack([place[0] + 0.7 * place[2], 0.3 * place[2] - place[1]])
-        colour = torch.lerp(colour, _looked_up(dress.texture, flat * cloth.spread + cloth.phase, body), cloth.texture)
+        colour = torch.lerp(colour, _looked_up(textures, flat * cloth.spread + cloth.phase, body), cloth.texture)
         bump = _looked_up(self._folds.to(place).unsqueeze(0), flat * 1.6 + cloth.phase, torch.zeros_like(body))
-        return shaded(colour, normal + cloth.folds * bump, self._views(hits, camera, body), cloth.gloss, light.of(body))
+        view = self._views(hits, camera, body)
+        normal = normal * torch.where(dot(normal, view) > 0, -1, 1) + cloth.folds * bump  # cloth has two sides
+        return shaded(colour, normal, view, cloth.gloss, light.of(body), dim)
+
+    def _carried(self, people: People, light: Light) -> Float[Tensor, "B W 8"]:
+        """What pixels have of vertices: the place at rest, the normal, how much of the lamp and of all light there is."""
+        normals = vertex_normals(people.dressed.vertices, people.dressed.faces)
+        count = people.bare.vertices.shape[1]
+        balls = self._bulk.balls(people.bare.vertices)
+        lamp, around = self._bulk.dimmed(people.dressed.vertices[:, :count], normals[:, :count], light.towards, balls)
+        dim = torch.stack([lamp, around], -1).gather(1, people.holder.unsqueeze(-1).expand(-1, -1, 2))
+        return torch.cat([people.rest, normals, dim], -1)
 
     def _views(self, hits: Hits, camera: PinholeCamera, body: Tensor) -> Float[Tensor, "3 N"]:
         """Unit directions of the rays of the samples; the world is the camera's frame."""

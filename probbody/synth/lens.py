@@ -30,16 +30,16 @@ def _shot(picture: np.ndarray, numbers: Numbers) -> np.ndarray:
     toned = [curve[plane] for curve, plane in zip(_curves(numbers), picture, strict=True)]
     held = Image.fromarray(np.stack(toned, -1))
     if numbers() < 0.3:  # the person was small in the picture
-        share = numbers(0.3, 0.9)
+        share = numbers(0.35, 1.0)
         small = held.resize((round(width * share), round(height * share)), Image.Resampling.BOX)
         held = small.resize((width, height), numbers.of((Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)))
-    if numbers() < 0.4:
-        blur = ImageFilter.BoxBlur(0.25 + 2 * numbers() ** 2)  # twice is near enough to a bell, and quicker
+    if numbers() < 0.3:
+        blur = ImageFilter.BoxBlur(0.2 + 1.6 * numbers() ** 2)  # twice is near enough to a bell, and quicker
         held = held.filter(blur).filter(blur)
     if numbers() < 0.1:
         held = _moved(held, numbers)
     held = _saturated(held, numbers)
-    strength = 20 * numbers() ** 4
+    strength = 18 * numbers() ** 4
     if strength > 0.6:
         held = _grainy(held, strength, numbers)
     if numbers() < 0.75:

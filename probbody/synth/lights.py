@@ -60,8 +60,8 @@ def lit(chances: Chances, up: Float[Tensor, "B 3"], surroundings: Float[Tensor, 
     towards = rise.cos() * (turn.cos() * level + turn.sin() * other) + rise.sin() * up
     agree = chances.uniform(1)
     brightness = surroundings.mean(-1, keepdim=True)
-    exposure = 1 + agree * (0.55 + 1.0 * brightness - 1)
-    tint = 1 + 0.5 * agree * (surroundings / brightness.clamp_min(0.05) - 1)
+    exposure = 1 + agree * (0.65 + 0.85 * brightness - 1)
+    tint = 1 + 0.35 * agree * (surroundings / brightness.clamp_min(0.05) - 1)
     warm = chances.normal(1) * 0.08
     warmth = torch.cat([1 + warm, torch.ones_like(warm), 1 - warm], -1)
     ambient = chances.uniform(1, low=0.35, high=0.85)
@@ -81,13 +81,18 @@ def shaded(
     view: Float[Tensor, "3 N"],
     gloss: Float[Tensor, "1 N"],
     light: Falling,
+    dim: Float[Tensor, "2 N"],
 ) -> Float[Tensor, "3 N"]:
-    """What the camera sees of surfaces; ``view`` points from it to them and has unit length, ``normals`` have any."""
+    """What the camera sees of surfaces; ``view`` points from it to them and has unit length, ``normals`` have any.
+
+    ``dim`` is what reaches a point of the lamp's light, and of the light from everywhere.
+    """
     normals = normals * dot(normals, normals).clamp_min(1e-12).rsqrt()
     wrapped = (dot(normals, light.towards) + light.soft) / (1 + light.soft)
     above = 0.5 + 0.5 * dot(normals, light.up)
-    fall = torch.lerp(light.ground, light.sky, above) + light.lamp * wrapped.clamp_min(0)
+    lamp = light.lamp * dim[0]
+    fall = torch.lerp(light.ground, light.sky, above) * dim[1] + lamp * wrapped.clamp_min(0)
     edge = (1 + dot(normals, view)).clamp(0, 1) ** 3
     half = light.towards - view
     shine = (dot(normals, half) * dot(half, half).clamp_min(1e-12).rsqrt()).clamp_min(0) ** 24
-    return colours * fall + light.rim * edge * (0.3 + colours) + light.lamp * (gloss * shine)
+    return colours * fall + light.rim * edge * (0.3 + colours) + lamp * (gloss * shine)

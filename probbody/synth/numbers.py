@@ -33,4 +33,6 @@ class Numbers:
             return (round(value), round(value), min(255, round(value * self(0.9, 1.1))))
         if kind < 0.6:
             return (round(value), round(value * self(0.65, 1.0)), round(value * self(0.4, 0.95)))
-        return (round(self(0, 255)), round(self(0, 255)), round(self(0, 255)))
+        pale = self() ** 0.6  # most colours are not bright ones
+        first, second, third = (round(pale * value + (1 - pale) * self(0, 255)) for _ in range(3))
+        return (first, second, third)

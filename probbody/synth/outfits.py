@@ -1,9 +1,9 @@
 """What people wear: which cloth covers each point of a body, how loosely, and what each looks like."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..quantities import Record
@@ -42,7 +42,7 @@ class Cut(Record):
     beard: Float[Tensor, " B"]
     hat: Float[Tensor, " B"]
     skirt: Float[Tensor, " B"]
-    """How far a skirt stands off at its hem, metres."""
+    """How far a skirt or a long coat stands off at its hem, metres; 0 where legs are dressed one by one."""
 
     def __len__(self) -> int:
         return len(self.sleeve)
@@ -76,6 +76,18 @@ class Cloth(Record):
     def __len__(self) -> int:
         return len(self.first)
 
+    def seen_at(self, pixel: Float[Tensor, " B"]) -> "Cloth":
+        """The same cloth where a pixel is so many metres wide: waves that are finer than pixels become their mean."""
+
+        def kept(direction: Tensor) -> Tensor:
+            return torch.exp(-(1.6 * direction.norm(dim=-1) * pixel.unsqueeze(-1)).square())
+
+        plain, along, across, both = self.mixture.unbind(-1)
+        one, two = kept(self.along), kept(self.across)
+        lost = along * (1 - one) / 2 + across * (1 - two) / 2 + both * (1 - one * two) / 4
+        mixture = torch.stack([plain + 2 * lost, along * one, across * two, both * one * two], -1)
+        return replace(self, mixture=mixture)
+
     def of(self, body: Int[Tensor, " N"], slot: Int[Tensor, " N"]) -> "Worn":
         """What many points are covered with."""
         values = [value.flatten(0, 1) for _, value in self._items()]
@@ -107,7 +119,7 @@ def tailored(chances: Chances) -> Cut:
     sleeve = _chosen(kind, chances, [(-0.25, 0.0), (0.2, 0.6), (0.8, 1.03)])
     long = chances.one_of([0.25, 0.6, 0.15])
     top_end = _chosen(long, chances, [(-0.22, -0.05), (-0.05, 0.16), (0.2, 0.75)])
-    kind = chances.one_of([0.58, 0.1, 0.18, 0.14])
+    kind = chances.one_of([0.56, 0.1, 0.17, 0.17])
     bottom_end = _chosen(kind, chances, [(0.88, 1.02), (0.55, 0.8), (0.1, 0.5), (0.15, 0.9)])
     shod = chances.one_of([0.7, 0.2, 0.1])
     shoe = _chosen(shod, chances, [(0.92, 1.01), (0.55, 0.9), (3.0, 3.1)])
@@ -128,8 +140,19 @@ def tailored(chances: Chances) -> Cut:
         hair_end=end,
         beard=torch.where(chances.whether(0.15), -0.75 + 0.6 * some[:, 1], -none),
         hat=torch.where(chances.whether(0.13), 0.25 + 0.35 * some[:, 2], none),
-        skirt=torch.where(kind == 3, 0.03 + 0.1 * some[:, 3], 0 * none),
+        skirt=torch.where((kind == 3) | (long == 2), 0.005 + 0.16 * some[:, 3] ** 2, 0 * none),
     )
+
+
+def hanging(cut: Cut) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"], Bool[Tensor, " B"]]:
+    """How far down the legs cloth hangs around both at once, how wide, and who wears such a thing.
+
+    The longer of what is worn above and below, if it ends above the ankles.
+    """
+    hem = torch.where(cut.bottom_end < cut.top_end, cut.top_end, cut.bottom_end)
+    coat = cut.top_end > 0.18
+    hem = torch.where(coat, cut.top_end, hem).clamp(0.1, 0.95)
+    return hem, cut.skirt, cut.skirt > 0
 
 
 def worn(figure: Figure, points: Float[Tensor, "3 N"], cut: Cut) -> Int[Tensor, " N"]:
@@ -177,15 +200,12 @@ def loosened(figure: Figure, cut: Cut, chances: Chances) -> Float[Tensor, "B V"]
     coat = chances.whether(0.25)
     off = 0.012 * amount
     off[:, TOP] = torch.where(coat, 0.02 + 0.03 * amount[:, TOP], 0.022 * amount[:, TOP])
-    off[:, BOTTOM] = 0.028 * amount[:, BOTTOM] ** 1.5
+    off[:, BOTTOM] = torch.where(cut.skirt > 0, 0.004, 0.028 * amount[:, BOTTOM] ** 1.5)
     off[:, HAIR] = 0.006 + 0.03 * amount[:, HAIR]
     off[:, HAT] = 0.01 + 0.025 * amount[:, HAT]
     off[:, SHOES] = 0.003 + 0.01 * amount[:, SHOES]
     off[:, [SKIN, LIPS, EYES]] = 0
     away = off.flatten()[slot + row * SLOTS].view(people, count)
-    leg = figure.leg(points)
-    flare = (leg / cut.bottom_end.clamp_min(0.1).unsqueeze(-1)).clamp(0, 1) * cut.skirt.unsqueeze(-1)
-    away = away + torch.where((slot.view(people, count) == BOTTOM), flare, 0)
     waves = chances.normal(2, 3) * 14
     bumps = torch.sin((waves.unsqueeze(-1) * points).sum(2) + 6 * chances.uniform(2, 1)).mean(1)
     return away * (1 + 0.6 * bumps)

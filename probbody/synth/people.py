@@ -1,10 +1,10 @@
 """People of drawn pictures: how they stand, what they wear, where they are."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..contracts import ArticulatedBody
@@ -12,8 +12,9 @@ from ..geometry.meshes import vertex_normals
 from ..quantities import Pose, Record, Surface
 from .chances import Chances
 from .figure import Figure
-from .outfits import Cloth, Cut, dyed, loosened, tailored
+from .outfits import Cloth, Cut, dyed, hanging, loosened, tailored
 from .poses import Poses
+from .skirts import Skirt
 from .views import turned
 
 
@@ -23,10 +24,14 @@ class People(Record):
 
     pose: Pose
     bare: Surface
-    vertices: Float[Tensor, "B V 3"]
-    """With the clothes that stand off."""
+    dressed: Surface
+    """The body's vertices moved out by the clothes that stand off, then those of a skirt."""
+    holder: Int[Tensor, "B W"]
+    """The vertex of the body that each of these stands for."""
+    rest: Float[Tensor, "B W 3"]
+    """Where each is on the body at rest: the places on cloth."""
     loose: Float[Tensor, "B V"]
-    """By how much, metres."""
+    """How far clothes stand off, metres."""
     cut: Cut
     cloth: Cloth
 
@@ -37,12 +42,15 @@ class People(Record):
         """The same people with the middle of the box around their vertices there."""
         held = self.bare.vertices
         shift = middles - (held.amin(1) + held.amax(1)) / 2
-        frames = self.bare.frames.clone()
-        frames[:, :, :3, 3] += shift.unsqueeze(1)
-        pose = Pose(self.pose.rotations, self.pose.shape, self.pose.translation + shift)
-        moved = shift.unsqueeze(1)
-        bare = Surface(held + moved, self.bare.joints + moved, frames, self.bare.faces)
-        return People(pose, bare, self.vertices + moved, self.loose, self.cut, self.cloth)
+        pose = replace(self.pose, translation=self.pose.translation + shift)
+        return replace(self, pose=pose, bare=_moved(self.bare, shift), dressed=_moved(self.dressed, shift))
+
+
+def _moved(surface: Surface, shift: Float[Tensor, "B 3"]) -> Surface:
+    frames = surface.frames.clone()
+    frames[:, :, :3, 3] += shift.unsqueeze(1)
+    away = shift.unsqueeze(1)
+    return Surface(surface.vertices + away, surface.joints + away, frames, surface.faces)
 
 
 class Crowd:
@@ -53,6 +61,7 @@ class Crowd:
 
     def __init__(self, body: ArticulatedBody, poses: Poses, figure: Figure) -> None:
         self._body, self._poses, self._figure = copy.deepcopy(body).double(), poses, figure
+        self._skirt = Skirt.around(body, figure)
 
     def draw(self, chances: Chances, turn: Float[Tensor, "B 3 3"]) -> People:
         """People at the origin; ``turn`` takes the world, y up, to the camera's frame."""
@@ -73,4 +82,8 @@ class Crowd:
         cut = tailored(chances.about("cut"))
         loose = loosened(self._figure, cut, chances.about("looseness"))
         vertices = bare.vertices + loose.unsqueeze(-1) * vertex_normals(bare.vertices, bare.faces)
-        return People(pose, bare, vertices, loose, cut, dyed(chances.about("cloth")))
+        root = pose.rotations[:, 0]
+        hem, flare, worn = hanging(cut)
+        all_vertices, holder, rest = self._skirt.vertices(vertices, root[..., 0], root[..., 2], hem, flare, worn)
+        dressed = Surface(all_vertices, bare.joints, bare.frames, self._skirt.faces)
+        return People(pose, bare, dressed, holder, rest, loose, cut, dyed(chances.about("cloth")))

@@ -7,13 +7,12 @@ from torch import Tensor
 from ..contracts import ArticulatedBody
 from ..geometry.cameras import PinholeCamera
 from ..geometry.meshes import vertex_normals
-from ..quantities import Surface
 from .backdrops import Backdrops
 from .chances import Chances
 from .figure import Figure
 from .joining import joined
 from .labels import LabelledPictures
-from .layers import Dress, Layers, Studio
+from .layers import Layers, Studio
 from .lens import taken
 from .lights import lit
 from .occluders import drawn_things
@@ -50,7 +49,7 @@ class Pictures:
         self.body, self.size = body, size
         self._backdrops = backdrops
         figure = Figure.of(body)
-        self._crowd, self._studio = Crowd(body, poses, figure), Studio(figure)
+        self._crowd, self._studio = Crowd(body, poses, figure), Studio(body, figure)
         self._part = body.weights.argmax(-1) + 1
 
     def draw(self, seed: int, indices: Int[Tensor, " B"]) -> LabelledPictures:
@@ -69,13 +68,12 @@ class Pictures:
         who = torch.cat([torch.arange(count, device=behind.device), behind, before])
         people = self._people(streams, view, who, behind, before)
         own = people[:count]
-        camera = framed(chances.about("crop"), view, own.vertices, self.size)
+        camera = framed(chances.about("crop"), view, own.dressed.vertices, self.size)
         scene = self._backdrops.draw(chances.about("backdrop"), self.size)
         light = lit(chances.about("light"), view.up, scene.mean((2, 3)))
         textures = self._backdrops.draw(_together(streams, "texture"), _CLOTH)
-        surface = Surface(people.vertices, people.bare.joints, people.bare.frames, people.bare.faces)
-        layers = self._studio.layers(surface, camera[who], Dress(people.cut, people.cloth, textures), light[who])
-        images = scene * (1 - cast(own.vertices, camera, light, chances.about("shadow"))).unsqueeze(1)
+        layers = self._studio.layers(people, camera[who], textures, light[who])
+        images = scene * (1 - cast(own.bare.vertices, camera, light, chances.about("shadow"))).unsqueeze(1)
         far = layers[count : count + len(behind)]
         images[behind] = _over(images[behind], far.colours, far.alpha)
         seen = layers[:count]
@@ -122,7 +120,7 @@ class Pictures:
         if not len(chances):
             nothing = people.loose.new_zeros(0, 3, *self.size)
             return nothing, nothing[:, 0]
-        points = camera.project(people.vertices)[..., :2]
+        points = camera.project(people.bare.vertices)[..., :2]
         end = points.new_tensor([self.size[1], self.size[0]])
         low, high = points.amin(1).clamp_min(0), torch.minimum(points.amax(1), end)
         colours, opacity = drawn_things(chances.about("shapes"), torch.cat([low, high], -1), self.size)

@@ -24,16 +24,16 @@ class DrawnBackdrops(Backdrops):
         drawn = [_drawn(Numbers(row), size) for row in chances.about("shapes").uniform(160).tolist()]
         pictures = torch.from_numpy(np.stack(drawn)).to(device).permute(0, 3, 1, 2).to(dtype) / 255
         noise = torch.zeros(len(chances), 1, *size, dtype=dtype, device=device)
-        strength = chances.uniform(5) ** 2 * chances.uniform(1)
-        for scale, amount in zip((4, 9, 24, 64, 128), strength.unbind(-1), strict=True):
+        strength = chances.uniform(4) ** 2 * chances.uniform(1)
+        for scale, amount in zip((4, 9, 24, 70), strength.unbind(-1), strict=True):
             grid = chances.uniform(1, scale, scale, low=-1.0, high=1.0)
             noise = noise + amount[:, None, None, None] * _enlarged(grid, size)
-        hue = 1 + 0.4 * chances.normal(3)[:, :, None, None]
-        light = _enlarged(chances.uniform(3, 2, 2, low=0.6, high=1.3), size)
+        hue = 1 + 0.25 * chances.normal(3)[:, :, None, None]
+        light = chances.uniform(1, 2, 2, low=0.65, high=1.3) + 0.12 * chances.normal(3, 2, 2)
         soft = chances.whether(0.35).nonzero().squeeze(-1)
         if len(soft):
             pictures[soft] = _softened(pictures[soft])
-        return ((pictures + 0.22 * noise * hue) * light).clamp(0, 1)
+        return ((pictures + 0.22 * noise * hue) * _enlarged(light, size)).clamp(0, 1)
 
 
 def _enlarged(grid: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:
