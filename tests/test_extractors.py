@@ -72,7 +72,7 @@ def test_an_untrained_reader_tells_the_means_in_the_frame_of_the_crop() -> None:
     turns[:, 0] = camera.rotation.mT @ facing(camera) @ turns[:, 0]
     view, shape = torch.tensor([[-0.3, 0.1, 0.2]]).expand(2, -1), torch.randn(10).expand(2, -1)
     truth = Pose(turns, shape, placed(view, camera) - reader.rest(shape)[:, 0])
-    reader.begin_at(truth, camera, view)
+    reader.begin_at(truth, camera)
     told = reader.read(torch.rand(2, 3, 64, 64), camera).pose
     torch.testing.assert_close(told.rotations, truth.rotations, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(told.translation, truth.translation, atol=1e-5, rtol=1e-5)

@@ -12,6 +12,7 @@ targets); Zhang et al. (2023), 3DNBF, section 3.6 (the three kinds of negatives)
 """
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -90,15 +91,45 @@ def info_nce(
 
     ``near`` says which vertices are no negatives of each; nobody is near itself. ``clutter_weight`` is ``w``.
     """
-    vertices, directions, _ = bank.rows.shape
-    warm, clutter = points.features / temperature, bank.remembered
-    logits = (warm @ bank.rows.flatten(0, 1).mT).unflatten(1, (vertices, directions))
-    logits = logits.masked_fill_(near[points.vertex].unsqueeze(-1), -torch.inf).flatten(1)  # fresh, so in its place
-    if len(clutter):
-        logits = torch.cat([logits, warm @ clutter.mT + math.log(clutter_weight)], dim=1)
-    logits = logits.log_softmax(1)  # one pass, where a difference with logsumexp takes many
-    columns = directions * points.vertex.unsqueeze(1) + torch.arange(directions, device=logits.device)
-    return -(points.shares * logits.gather(1, columns)).sum(1).mean()
+    directions = bank.rows.shape[1]
+    columns = directions * points.vertex.unsqueeze(1) + torch.arange(directions, device=points.vertex.device)
+    away = near[points.vertex].nonzero(as_tuple=True)
+    rows = torch.cat([bank.rows.flatten(0, 1), clutter := bank.remembered]) / temperature
+    tilt = rows.new_zeros(len(rows))
+    tilt[len(rows) - len(clutter) :] = math.log(clutter_weight)
+    loss: Tensor = _CrossEntropy.apply(points.features, rows, tilt, columns, points.shares, away)[0]
+    return loss
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """-sum_o shares log softmax(features rows' + tilt) at the columns, mean over features; columns ``away`` are left out.
+
+    The table of features times rows is gone through twice, and the gradient is made on the way: a third of the time of the same
+    written out.
+    """
+
+    @staticmethod
+    def forward(
+        features: Tensor, rows: Tensor, tilt: Tensor, columns: Tensor, shares: Tensor, away: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        logits = torch.addmm(tilt, features, rows.mT)
+        point, vertex = away
+        for direction in range(columns.shape[1]):
+            logits[point, columns.shape[1] * vertex + direction] = -torch.inf
+        chances = logits.softmax(1)
+        told = chances.gather(1, columns).clamp_min(torch.finfo(chances.dtype).tiny)
+        loss = -(shares * told.log()).sum(1).mean()
+        chances.mul_(shares.sum(1, keepdim=True)).scatter_add_(1, columns, -shares)
+        return loss, chances @ rows / len(features)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        return grad * ctx.saved_tensors[0], None, None, None, None, None
 
 
 def clutter_likeness(clutter: Float[Tensor, "N D"], bank: FeatureBank, temperature: float = 0.07) -> Float[Tensor, ""]:

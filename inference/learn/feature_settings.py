@@ -25,7 +25,7 @@ class ContrastWeights:
     """Metres along the body at rest within which vertices are no negatives of each other."""
     momentum: float = 0.9
     """What a row of the bank keeps of itself when it is seen."""
-    visible: int = 48
+    visible: int = 32
     """Points of each picture, drawn with replacement."""
     elsewhere: int = 8
     """Places of clutter of each picture."""

@@ -13,8 +13,8 @@ from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.rest_joints import RestJoints
 from probbody.extractors.small_unet import SmallUNet
 from probbody.extractors.trunk import Trunk
-from probbody.extractors.view import view_of
 from probbody.geometry.rest import at_rest
+from probbody.synth.joining import joined
 
 from .feature_data import Lessons
 from .feature_measures import Examination, FeatureMeasures
@@ -61,9 +61,11 @@ def new_run(body: ArticulatedBody, training: FeatureTraining, trunk: Trunk | Non
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         reader = PersonReader(trunk or SmallUNet(), RestJoints.of(body))
-    first = lessons(0, 256)
     reader = reader.to(body.weights.device)
-    reader.begin_at(first.pose, first.camera, view_of(first.surface.joints[:, 0], first.camera))
+    first = [lessons(step, training.batch) for step in range(8)]
+    reader.begin_at(*(joined([getattr(some, name) for some in first]) for name in ("pose", "camera")))
+    with torch.no_grad():
+        reader.centre_features(first[0].images)
     return FeatureRun(reader, body, training)
 
 

@@ -12,7 +12,7 @@ from .part_attention import Impression, PartAttention
 from .reading import PictureReader, Reading
 from .rest_joints import RestJoints
 from .trunk import Maps, Trunk
-from .view import facing, placed
+from .view import facing, placed, view_of
 
 LAYOUT: SixLayout = "consecutive"
 """How six numbers of a rotation lie: see ``six_to_matrix``."""
@@ -40,7 +40,9 @@ class PersonReader(PictureReader):
             raise ValueError(f"size: expected multiples of {trunk.multiple}, found {size}.")
         self.trunk, self.rest, self.channels, self.size = trunk, rest, channels, size
         joints, shape = rest.directions.shape[0], rest.directions.shape[2]
-        self.head = nn.Conv2d(trunk.channels, channels, 1, bias=False)
+        self.head = nn.Conv2d(trunk.channels, channels, 1)
+        assert self.head.bias is not None
+        nn.init.zeros_(self.head.bias)
         self.body = PartAttention(trunk.channels, trunk.deep_channels, joints, shape)
         upright = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # y up in the body, down in the picture
         turned = torch.cat([upright.unsqueeze(0), torch.eye(3).expand(joints - 1, 3, 3)])
@@ -48,13 +50,22 @@ class PersonReader(PictureReader):
         self.register_buffer("mean_shape", torch.zeros(shape))
         self.register_buffer("mean_view", torch.zeros(3))
 
-    def begin_at(self, pose: Pose, camera: PinholeCamera, view: Float[Tensor, "B 3"]) -> None:
+    def begin_at(self, pose: Pose, camera: PinholeCamera) -> None:
         """Takes the means of these bodies, seen by their cameras, for what is told before anything is learnt."""
         rotations = pose.rotations.clone()
         rotations[:, 0] = facing(camera).mT @ camera.rotation @ rotations[:, 0]
+        root = pose.translation + self.rest(pose.shape)[:, 0]
         self.mean_six.copy_(matrix_to_six(project_to_rotation(rotations.mean(0)), LAYOUT))
         self.mean_shape.copy_(pose.shape.mean(0))
-        self.mean_view.copy_(view.mean(0))
+        self.mean_view.copy_(view_of(root, camera).mean(0))
+
+    def centre_features(self, images: Float[Tensor, "B 3 H W"]) -> None:
+        """Shifts features so that their mean over these pictures is zero before they are brought to unit length.
+
+        What all places have in common would otherwise make all features alike, and takes long to unlearn.
+        """
+        assert self.head.bias is not None
+        self.head.bias.sub_(self.head(self.maps(images).fine).mean((0, 2, 3)))
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D h w"]:
         """Unit features."""
