@@ -23,7 +23,8 @@ class Fit:
     ``start_losses`` how low each came. ``converged``: the last fifth of the steps lowered the loss by less than half a
     nat. Where the model has pixels, ``occlusion`` is the chance that a pixel shows something that hides the body, and
     ``evidence`` says by how many nats the picture is likelier with this body than without any: where it is not above zero
-    nothing of the body was seen, ``converged`` is False, and the pose means nothing.
+    nothing of the body was seen, ``converged`` is False, and the pose means nothing. ``guess`` is what a network took the
+    body for before it was fitted, where one did.
     """
 
     pose: Pose
@@ -37,6 +38,7 @@ class Fit:
     licences: tuple[str, ...] = ()
     occlusion: Float[Tensor, "B H W"] | None = None
     evidence: Float[Tensor, " B"] | None = None
+    guess: Pose | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -48,6 +50,8 @@ class Fit:
     def save(self, path: Path | str) -> None:
         """Write everything into one npz, without pickles, whole or not at all."""
         arrays = {f"pose.{field.name}": getattr(self.pose, field.name) for field in fields(self.pose)}
+        if self.guess is not None:
+            arrays |= {f"guess.{field.name}": getattr(self.guess, field.name) for field in fields(self.guess)}
         arrays |= {f"draws.{name}": value for name, value in self.draws.items()}
         for name in ("loss", "losses", "converged", "start", "start_losses", "occlusion", "evidence"):
             if (value := getattr(self, name)) is not None:
@@ -65,16 +69,21 @@ class Fit:
                 held = {name: archive[name] for name in archive.files}
             tensors = {name: torch.from_numpy(value) for name, value in held.items() if value.dtype.kind in "fib"}
             return cls(
-                pose=Pose(*(tensors[f"pose.{field.name}"] for field in fields(Pose))),
+                pose=_pose(tensors, "pose"),
                 draws={n.removeprefix("draws."): value for n, value in tensors.items() if n.startswith("draws.")},
                 seed=int(held["seed"]),
                 licences=tuple(json.loads(str(held["licences"]))),
                 occlusion=tensors.get("occlusion"),
                 evidence=tensors.get("evidence"),
+                guess=_pose(tensors, "guess") if "guess.rotations" in tensors else None,
                 **{name: tensors[name] for name in ("loss", "losses", "converged", "start", "start_losses")},
             )
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise BadInput(f"{path}: expected a fit saved by probbody (npz), found {_found(path, error)}.") from error
+
+
+def _pose(tensors: dict[str, Tensor], name: str) -> Pose:
+    return Pose(*(tensors[f"{name}.{field.name}"] for field in fields(Pose)))
 
 
 def _found(path: Path | str, error: Exception) -> str:

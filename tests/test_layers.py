@@ -25,6 +25,7 @@ FLOORS = [
         "probbody.metrics",
         "probbody.adversary",
         "probbody.pictures",
+        "probbody.maps",
         "probbody.synth",
         "probbody.extractors",
     ],

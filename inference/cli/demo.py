@@ -10,7 +10,7 @@ import torch
 from probbody.bodies.joints import SMPL24
 from probbody.metrics import pa_mpjpe
 
-from .fit import run_fit
+from .fit import Asked, run_fit
 from .people import Settings
 
 HIDDEN = ("knee", "ankle", "foot")
@@ -23,7 +23,7 @@ def run_demo(out: Path, *, device: str, seed: int) -> None:
     card = json.loads((assets / "demo.json").read_text(encoding="utf-8"))
     settings = Settings(focal=card["focal_px"], seed=seed)
     with as_file(assets / "demo.png") as picture, as_file(assets / "demo_keypoints.json") as keypoints:
-        run_fit(picture, keypoints, out, device=device, settings=settings, again=True)
+        run_fit(picture, keypoints, out, asked=Asked(device=device), settings=settings, again=True)
     person = out / "demo" / "person_0"
     with np.load(person / "fit.npz") as fit:
         found = torch.from_numpy(fit["joints3d_smpl24"])[None]

@@ -1,104 +1,145 @@
-"""``probbody fit``: pictures and keypoints in, bodies out."""
+"""``probbody fit``: pictures in, and keypoints or not; bodies out."""
 
 import errno
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from PIL import Image
 from tqdm import tqdm
 
-from probbody.bodies.skinned import SkinnedBody
-from probbody.contracts import PosePrior
 from probbody.data.files import refused_kindly
-from probbody.data.keypoints import People, check_inside, read_keypoints
 from probbody.errors import BadInput
-from probbody.pictures import read_picture
 
 from ..maximum import NonFiniteError
+from .by_keypoints import ByKeypoints
+from .fitted import FittedPeople
 from .outputs import MESHES, finished, write_people
-from .parts import body_named, device_named, prior_named
-from .people import CONFIDENT, FEWEST, FittedPeople, Settings, enough_seen, fit_people
+from .parts import FEATURE_MODELS, KEYPOINTS, body_named, device_named, features_named, prior_named
+from .people import Settings
+from .pixels import ByPixels, Where
+from .ways import Looked, Progress, Way
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What every picture of a run is fitted with."""
+class Asked:
+    """Which parts a person asked for, by their names."""
 
-    body: SkinnedBody
-    prior: PosePrior
-    settings: Settings
-    meshes: tuple[str, ...]
+    model: str | None = None
+    """None is ``keypoints`` where there are any, else ``nbv``."""
+    body: str = "coarse"
+    prior: str = "vae"
+    features: Path | None = None
+    device: str = "auto"
 
 
 def run_fit(
     image: Path,
-    keypoints: Path,
+    keypoints: Path | None,
     out: Path,
     *,
-    body: str = "coarse",
-    prior: str = "vae",
-    layout: str | None = None,
-    device: str = "auto",
+    asked: Asked | None = None,
+    where: Where | None = None,
     settings: Settings | None = None,
     meshes: tuple[str, ...] = ("glb",),
     again: bool = False,
 ) -> None:
     """Fit one picture or a folder of them; a picture that was finished before is passed over.
 
-    The results of each picture are written whole when it is done, so that an interrupted run loses only the one in work.
+    The results of each picture are written whole when it is done, so that an interrupted run loses only those in work.
     In a folder a picture that cannot be used is named and passed over, and the run ends with ``BadInput`` after the others.
     """
+    asked, where = asked or Asked(), replace(where or Where(), keypoints=keypoints)
     for kind in meshes:
         if kind not in MESHES:
             raise BadInput(f"--mesh: expected some of {', '.join(MESHES)}, found {kind!r}.")
     _check_place(out)
-    place = device_named(device)
+    if image.is_dir() and where.boxes:
+        raise BadInput(f"--box: expected one picture, found {image}, a folder; --mask takes a folder of masks.")
     torch.set_num_threads(1)  # these tensors are small: a second thread only waits for the first
-    parts = _parts(body, prior, place, settings or Settings(), meshes)
+    way = _way(asked, where, settings)
     if not image.is_dir():
         if finished(out / image.stem, image.name) and not again:
             print(f"{out / image.stem}: finished before, left as it is (--again fits anew)")
             return
+        looked = way.look(image)
         with tqdm(desc=image.name, unit=" steps", leave=False, disable=None) as bar:
-            work = _fitted(image, keypoints, layout, parts, lambda done, total: _advance(bar, done, total))
-        _write(out / image.stem, image, work, parts)
+            people = _fitted(way, [looked], lambda done, total: _advance(bar, done, total))[0]
+        if isinstance(people, BadInput):
+            raise people
+        _write(out / image.stem, looked, people, meshes)
         return
-    _fit_folder(image, keypoints, out, layout, parts, again=again)
+    _fit_folder(image, out, way, meshes, again=again)
 
 
-def _fit_folder(folder: Path, keypoints: Path, out: Path, layout: str | None, parts: Parts, *, again: bool) -> None:
+def _fit_folder(folder: Path, out: Path, way: Way, meshes: tuple[str, ...], *, again: bool) -> None:
     pictures = pictures_in(folder)
     places = {picture: out / name for picture, name in zip(pictures, names_of_results(pictures), strict=True)}
     left = [picture for picture in pictures if not finished(places[picture], picture.name) or again]
-    refused = []
-    for picture in tqdm(left, desc="pictures", initial=len(pictures) - len(left), total=len(pictures), disable=None):
-        try:
-            work = _fitted(picture, keypoints, layout, parts)
-        except BadInput as error:
-            tqdm.write(str(error), file=sys.stderr)
-            refused.append(picture.name)
-            continue
-        _write(places[picture], picture, work, parts)  # what cannot be written ends the run: the next could not either
+    refused: list[str] = []
+    with tqdm(desc="pictures", initial=len(pictures) - len(left), total=len(pictures), disable=None) as bar:
+        for first in range(0, len(left), way.at_once):
+            group = left[first : first + way.at_once]
+            for picture, found in _found(way, group).items():
+                if isinstance(found, BadInput):
+                    tqdm.write(str(found), file=sys.stderr)
+                    refused.append(picture.name)
+                else:  # what cannot be written ends the run: the next could not either
+                    _write(places[picture], *found, meshes)
+            bar.update(len(group))
     if refused:
         raise BadInput(f"{folder}: {len(refused)} of {len(pictures)} pictures could not be used: {', '.join(refused)}.")
 
 
-def read_people(image: Path, keypoints: Path, layout: str | None) -> People:
-    """The people of one picture, from a file, or from the file in a folder that is named after the picture."""
-    if keypoints.is_dir():
-        names = [f"{name}{ending}" for name in (image.name, image.stem) for ending in ("_keypoints.json", ".json")]
-        found = next((keypoints / name for name in names if (keypoints / name).exists()), None)
-        if found is None:
-            raise BadInput(f"{keypoints}: expected {names[2]} or {names[3]} for {image.name}, found neither.")
-        keypoints = found
-    return read_keypoints(keypoints, image=image.name, layout=layout)
+def _found(way: Way, pictures: Sequence[Path]) -> dict[Path, tuple[Looked, FittedPeople] | BadInput]:
+    """What became of each picture of a group, in their order."""
+    found: dict[Path, tuple[Looked, FittedPeople] | BadInput] = {}
+    looked = []
+    for picture in pictures:
+        try:
+            looked.append(way.look(picture))
+        except BadInput as error:
+            found[picture] = error
+    for each, people in zip(looked, _fitted(way, looked), strict=True):
+        found[each.path] = people if isinstance(people, BadInput) else (each, people)
+    return {picture: found[picture] for picture in pictures}
+
+
+def _fitted(way: Way, looked: Sequence[Looked], progress: Progress | None = None) -> Sequence[FittedPeople | BadInput]:
+    """The people of each picture; where one of them meets numbers that are not finite the others are fitted without it."""
+    try:
+        return way.fit(looked, progress) if looked else []
+    except NonFiniteError as error:
+        if len(looked) == 1:
+            refusal = BadInput(f"{looked[0].path}: expected a fit with finite numbers, but {error}.")
+            refusal.__cause__ = error
+            return [refusal]
+        return [people for each in looked for people in _fitted(way, [each])]
+
+
+def _write(where: Path, looked: Looked, people: FittedPeople, meshes: tuple[str, ...]) -> None:
+    told = write_people(
+        where, looked.photograph, people, meshes, picture=looked.path.name, passed_over=looked.passed_over
+    )
+    for person, report in enumerate(told):
+        tqdm.write(f"{where / f'person_{person}'}: {in_words(report)}")
+
+
+def in_words(report: dict[str, object]) -> str:
+    """What ``fit.json`` says, for somebody who waits."""
+    if "told" in report:
+        return str(report["told"])
+    said = []
+    if "reprojection_error" in report:
+        said.append(f"keypoints within {100 * float(str(report['reprojection_error'])):.1f} % of the box")
+    if "evidence_nats" in report:
+        said.append(f"{float(str(report['evidence_nats'])):.0f} nats of evidence")
+    return ", ".join([*said, *([] if report["converged"] else ["not converged"])])
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -116,51 +157,31 @@ def names_of_results(pictures: list[Path]) -> list[str]:
     return [p.stem if stems[p.stem] == 1 and p.stem not in whole else p.name for p in pictures]
 
 
-@dataclass(frozen=True)
-class _Work:
-    photograph: Image.Image
-    people: FittedPeople
-    passed_over: dict[str, int]
-
-
-def _fitted(
-    image: Path,
-    keypoints: Path,
-    layout: str | None,
-    parts: Parts,
-    progress: Callable[[int, int], None] | None = None,
-) -> _Work:
-    photograph = read_picture(image)
-    people, passed_over = enough_seen(read_people(image, keypoints, layout), str(image))
-    for name, count in passed_over.items():
-        few = f"keypoints of confidence {CONFIDENT:g} or more: {count}, expected {FEWEST}"
-        tqdm.write(f"{image}: person {name} passed over ({few})")
-    check_inside(people, (photograph.height, photograph.width), str(image))
-    try:
-        fitted = fit_people(photograph, people, parts.body, parts.prior, parts.settings, progress)
-    except NonFiniteError as error:
-        raise BadInput(f"{image}: expected a fit with finite numbers, but {error}.") from error
-    return _Work(photograph, fitted, passed_over)
-
-
-def _write(where: Path, image: Path, work: _Work, parts: Parts) -> None:
-    told = write_people(
-        where, work.photograph, work.people, parts.meshes, picture=image.name, passed_over=work.passed_over
-    )
-    for person, report in enumerate(told):
-        share = 100 * float(str(report["reprojection_error"]))
-        flag = "" if report["converged"] else ", not converged"
-        tqdm.write(f"{where / f'person_{person}'}: keypoints within {share:.1f} % of the box{flag}")
-
-
-def _parts(body: str, prior: str, place: torch.device, settings: Settings, meshes: tuple[str, ...]) -> Parts:
-    solid, expected = body_named(body), prior_named(prior)
-    if expected.num_joints > len(solid.parents) - 1:
+def _way(asked: Asked, where: Where, settings: Settings | None) -> Way:
+    """The parts that were asked for, put together."""
+    name = asked.model or (FEATURE_MODELS[0] if where.keypoints is None else KEYPOINTS)
+    if name not in (*FEATURE_MODELS, KEYPOINTS):
+        raise BadInput(f"--model: expected one of {', '.join((*FEATURE_MODELS, KEYPOINTS))}, found {name!r}.")
+    if where.boxes and where.mask is not None:
+        raise BadInput("--box, --mask: expected one of them, found both.")
+    place = device_named(asked.device)
+    body, prior = body_named(asked.body), prior_named(asked.prior)
+    if prior.num_joints > len(body.parents) - 1:
         raise BadInput(
-            f"--body: expected a body of {expected.num_joints + 1} joints or more, which the priors of whole people move, "
-            f"found {len(solid.parents)} joints in {body}."
+            f"--body: expected a body of {prior.num_joints + 1} joints or more, which the priors of whole people move, "
+            f"found {len(body.parents)} joints in {asked.body}."
         )
-    return Parts(solid.to(place), expected.to(place), settings, meshes)
+    body, prior = body.to(place), prior.to(place)
+    if name != KEYPOINTS:
+        learnt = features_named(asked.features, body, place)
+        return ByPixels(where, body, prior, learnt, settings or Settings(), name)
+    if where.keypoints is None:
+        raise BadInput("--model keypoints: expected --keypoints, found none.")
+    if where.boxes or where.mask is not None or asked.features is not None:
+        raise BadInput(
+            "--box, --mask, --features: expected --model nbv or neural-smpl, which look at the picture, found keypoints."
+        )
+    return ByKeypoints(where.keypoints, where.layout, body, prior, settings or Settings())
 
 
 def _check_place(out: Path) -> None:

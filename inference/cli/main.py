@@ -24,7 +24,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Of every random draw.")]
 Focal = Annotated[float | None, typer.Option(min=1.0, help="Focal length in pixels, where it is known.")]
 Starts = Annotated[int, typer.Option(min=1, help="How many orientations to start from.")]
-Steps = Annotated[int, typer.Option(min=2, help="Steps of the optimiser.")]
+Steps = Annotated[int | None, typer.Option(min=2, help="Steps of the optimiser; as many as usual without it.")]
+Boxes = Annotated[
+    list[str], typer.Option("--box", help="left,top,right,bottom of a person; may be given several times.")
+]
 Meshes = Annotated[list[str], typer.Option("--mesh", help="glb, obj, ply; may be given several times.")]
 
 
@@ -32,8 +35,14 @@ Meshes = Annotated[list[str], typer.Option("--mesh", help="glb, obj, ply; may be
 def fit(
     image: Annotated[Path | None, typer.Argument(help="A picture, or a folder of pictures.")] = None,
     keypoints: Annotated[Path | None, typer.Option(help="OpenPose or COCO JSON, or a folder of such files.")] = None,
+    box: Boxes = [],  # noqa: B006  typer reads the default, nobody changes it
+    mask: Annotated[
+        Path | None, typer.Option(help="A picture that is bright where the person is, or a folder.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "--out_folder", help="Where results go.")] = None,
     img_folder: Annotated[Path | None, typer.Option("--img_folder", help="The same as IMAGE, for a folder.")] = None,
+    model: Annotated[str | None, typer.Option(help="nbv, neural-smpl or keypoints; nbv without keypoints.")] = None,
+    features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
     body: Body = "coarse",
     prior: Prior = "vae",
     layout: Annotated[str | None, typer.Option(help="Joint set of the keypoints, where the file does not say.")] = None,
@@ -41,27 +50,34 @@ def fit(
     seed: Seed = 0,
     focal: Focal = None,
     starts: Starts = 4,
-    steps: Steps = 280,
+    steps: Steps = None,
     mesh: Meshes = ["glb"],  # noqa: B006  typer reads the default, nobody changes it
     again: Annotated[bool, typer.Option("--again", help="Fit pictures that were finished before once more.")] = False,
 ) -> None:
-    """Fit bodies to the keypoints of every person in a picture, or in a folder of pictures."""
-    from .fit import run_fit
+    """Fit bodies to people in a picture, or in a folder of pictures: to their keypoints, or to the pixels themselves.
+
+    Without keypoints there is one person, in the box, in the mask, or else wherever in the picture.
+    """
+    from .fit import Asked, run_fit
     from .people import Settings
+    from .pixels import Where
 
     source = image or img_folder
-    if source is None or keypoints is None or out is None:
-        missing = [name for name, value in (("IMAGE", source), ("--keypoints", keypoints), ("--out", out)) if not value]
-        raise BadInput(
-            f"fit: expected a picture, its keypoints and a place for results, found no {', '.join(missing)}."
-        )
+    if source is None or out is None:
+        missing = [name for name, value in (("IMAGE", source), ("--out", out)) if not value]
+        raise BadInput(f"fit: expected a picture and a place for results, found no {', '.join(missing)}.")
     if focal is not None and not math.isfinite(focal):
         raise BadInput(f"--focal: expected a length in pixels, found {focal}.")
-    settings = Settings(focal=focal, starts=starts, steps=steps, seed=seed)
     run_fit(
-        source, keypoints, out, body=body, prior=prior, layout=layout, device=device, settings=settings,
-        meshes=tuple(mesh), again=again,
-    )  # fmt: skip
+        source,
+        keypoints,
+        out,
+        asked=Asked(model, body, prior, features, device),
+        where=Where(layout=layout, boxes=tuple(box), mask=mask),
+        settings=Settings(focal, starts, steps, seed),
+        meshes=tuple(mesh),
+        again=again,
+    )
 
 
 @app.command()
@@ -179,9 +195,7 @@ def features(
         steps=steps, batch=batch, rate=rate, seed=seed, directions=directions,
         contrast=None if without_contrast else ContrastWeights(),
     )  # fmt: skip
-    run_train_features(
-        data, out, validation, training, resume=resume, finish=finish, device=device, licence=licence
-    )
+    run_train_features(data, out, validation, training, resume=resume, finish=finish, device=device, licence=licence)
 
 
 def main() -> None:

@@ -19,10 +19,10 @@ from probbody.errors import BadInput
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.rotations import matrix_to_axis_angle
 from probbody.metrics import reprojection_error
-from probbody.models import NormalOrAnywhere
-from probbody.pictures import from_the_side, overlay
 
-from .people import FittedPeople
+from .fitted import FittedPeople
+from .pixel_report import of_pixels, pixel_arrays
+from .sheets import keypoint_sheet, pixel_sheet
 
 MESHES = ("glb", "obj", "ply")
 LAYOUTS = ("coco17", "openpose25")
@@ -52,9 +52,12 @@ def write_people(
             inside = temporary / f"person_{person}"
             inside.mkdir()
             reports.append(report(people, person))
-            np.savez_compressed(inside / "fit.npz", **arrays(people, person))  # type: ignore[arg-type]
             _write_json(inside / "fit.json", reports[-1])
+            sheet = keypoint_sheet if people.pixels is None else pixel_sheet
             sheet(photograph, people, person).save(inside / "overlay.png")
+            if not people.found(person):
+                continue  # a body that nothing speaks for is not written down
+            np.savez_compressed(inside / "fit.npz", **arrays(people, person))  # type: ignore[arg-type]
             for kind in dict.fromkeys(meshes):
                 write_mesh(inside / f"body.{kind}", people, person)
         card = {
@@ -103,6 +106,8 @@ def arrays(people: FittedPeople, person: int) -> dict[str, np.ndarray]:
         "seed": np.array(fit.seed),
         "joints3d_smpl24" if len(people.body.parents) == 24 else "joints3d": one.joints[0],
     }
+    if people.pixels is not None:
+        found |= pixel_arrays(people, person)
     for layout in dict.fromkeys((*LAYOUTS, people.observation.layout)):
         if layout in people.body.regressors:
             points = people.body.keypoints(one, layout)
@@ -119,64 +124,66 @@ def camera_matrix(camera: PinholeCamera) -> Float[Tensor, "3 3"]:
 
 
 def report(people: FittedPeople, person: int) -> dict[str, object]:
-    """What a person wants to know of a fit; lengths in metres, errors as a share of the diagonal of the person's box."""
-    observation = people.observation[person]
-    assert observation.keypoints is not None
-    joints = joint_set(observation.layout)
-    seen = observation.keypoints[0, :, 2] > 0
-    extent = observation.extent()[:, 0]
-    error = float(reprojection_error(people.places[person : person + 1], observation.keypoints, extent))
-    vertices = people.surface.vertices[person]
-    at_rest = people.body.template + people.body.shape_directions @ people.fit.pose.shape[person]
-    trusted = _trusted(people, person)
+    """What a person wants to know of a fit; lengths in metres, errors as a share of the diagonal of the person's box.
+
+    Where nothing is explained it says that, and nothing of a body.
+    """
     return {
         "person": people.names[person],
-        "reprojection_error": round(error, 5),
-        "reprojection_error_px": round(error * float(extent), 2),
-        "converged": bool(people.fit.converged[person]),
-        "keypoints_used": int((seen & trusted).sum()),
-        "keypoints_missing": _named(joints, ~seen),
-        "keypoints_not_believed": _named(joints, seen & ~trusted),
-        "not_seen_so_guessed_by_the_prior": _named(joints, ~(seen & trusted)),
-        "height_m": round(float(at_rest[:, 1].max() - at_rest[:, 1].min()), 3),
-        "distance_m": round(float(vertices.mean(0).norm()), 3),
+        **({} if people.places is None else _of_keypoints(people, person)),
+        **({} if people.pixels is None else of_pixels(people, person)),
+        **(_of_body(people, person) if people.found(person) else {"converged": False}),
         "focal_px": round(float(people.camera.focal[person, 0]), 1),
         "focal_known": people.focal_known,
         "loss_nats": round(float(people.fit.loss[person]), 3),
         "start": int(people.fit.start[person]),
         "seed": people.fit.seed,
         "steps": people.steps,
-        "licences": list(people.fit.licences),
+        "licences": [*people.fit.licences, *([] if people.pixels is None else [people.pixels.licence])],
+    }
+
+
+def _of_body(people: FittedPeople, person: int) -> dict[str, object]:
+    at_rest = people.body.template + people.body.shape_directions @ people.fit.pose.shape[person]
+    return {
+        "converged": bool(people.fit.converged[person]),
+        "height_m": round(float(at_rest[:, 1].max() - at_rest[:, 1].min()), 3),
+        "distance_m": round(float(people.surface.vertices[person].mean(0).norm()), 3),
+    }
+
+
+def _of_keypoints(people: FittedPeople, person: int) -> dict[str, object]:
+    """Which keypoints were believed, and how near the body comes to them."""
+    observation = people.observation[person]
+    assert observation.keypoints is not None
+    assert people.places is not None
+    joints = joint_set(observation.layout)
+    seen = observation.keypoints[0, :, 2] > 0
+    extent = observation.extent()[:, 0]
+    error = float(reprojection_error(people.places[person : person + 1], observation.keypoints, extent))
+    trusted = _trusted(people, person)
+    return {
+        "reprojection_error": round(error, 5),
+        "reprojection_error_px": round(error * float(extent), 2),
+        "keypoints_used": int((seen & trusted).sum()),
+        "keypoints_missing": _named(joints, ~seen),
+        "keypoints_not_believed": _named(joints, seen & ~trusted),
+        "not_seen_so_guessed_by_the_prior": _named(joints, ~(seen & trusted)),
     }
 
 
 def _trusted(people: FittedPeople, person: int) -> Bool[Tensor, " P"]:
     """The keypoints that the fit takes for right rather than for outliers."""
-    observation, noise = people.observation, people.model.noise
+    observation, noise = people.observation, people.noise
     assert observation.keypoints is not None
-    assert isinstance(noise, NormalOrAnywhere)
+    assert people.places is not None
+    assert noise is not None
     density = noise.density(people.places, people.fit.sites()["noise"], observation)
     return density.responsibility(observation.keypoints[..., :2])[person] > 0.5
 
 
 def _named(joints: JointSet, chosen: Bool[Tensor, " P"]) -> list[str]:
     return [name for name, one in zip(joints.names, chosen.tolist(), strict=True) if one]
-
-
-def sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.Image:
-    """The overlay of one person: what was given, the body over the picture, the body from the side."""
-    camera, points = people.camera[person], people.surface.vertices[person]
-    assert people.observation.keypoints is not None
-    return overlay(
-        photograph,
-        points.cpu(),
-        camera.project(points[None])[0].cpu(),
-        people.surface.faces.cpu(),
-        people.observation.keypoints[person].cpu(),
-        people.places[person].cpu(),
-        joint_set(people.observation.layout),
-        camera.project(from_the_side(points)[None])[0].cpu(),
-    )
 
 
 def write_mesh(path: Path, people: FittedPeople, person: int) -> None:

@@ -1,6 +1,7 @@
 """Names meet objects: the one place that knows every part by its name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,10 +11,18 @@ from probbody.bodies.skinned import SkinnedBody
 from probbody.bodies.smpl import smpl
 from probbody.contracts import PosePrior
 from probbody.errors import BadInput
+from probbody.extractors.learnt import LearntFeatures
+from probbody.extractors.shipped import load_features, shipped_features
+from probbody.features import LogMixture
+from probbody.models import FeatureModel, KeypointEvidence
 from probbody.priors import gaussian_prior, mixture_prior, vae_prior
+from probbody.systems import neural_body_volume, neural_smpl
 
 PRIORS: dict[str, Callable[[], PosePrior]] = {"vae": vae_prior, "mixture": mixture_prior, "gaussian": gaussian_prior}
 BODIES = ("coarse", "fine")
+FEATURE_MODELS = ("nbv", "neural-smpl")
+KEYPOINTS = "keypoints"
+"""The model that does not look at pictures."""
 
 
 def body_named(name: str) -> SkinnedBody:
@@ -44,3 +53,30 @@ def device_named(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise BadInput(f"--device: expected auto, cpu or a device that torch finds here, found {name!r}.") from error
     return device
+
+
+def features_named(path: Path | None, body: SkinnedBody, device: torch.device) -> LearntFeatures:
+    """Learnt features from a file, or those that ship, made for that body; those of another body are refused."""
+    learnt = shipped_features() if path is None else load_features(path)
+    found, expected = len(learnt.features.features), len(body.weights)
+    if found != expected:
+        whose = "those that ship" if path is None else str(path)
+        raise BadInput(
+            f"--features: expected features of a body with {expected} vertices, as --body has, found {found} in {whose}."
+        )
+    parts = {name: getattr(learnt, name).to(device) for name in ("reader", "features", "background")}
+    return replace(learnt, **parts)
+
+
+def feature_model(
+    name: str, body: SkinnedBody, prior: PosePrior, learnt: LearntFeatures, layout: str | None = None
+) -> FeatureModel:
+    """The model of that name, which explains learnt features, and keypoints of a joint set beside them."""
+    likelihood = LogMixture(temper=learnt.temper)
+    keypoints = None if layout is None else KeypointEvidence(body, layout)
+    parts = (body, learnt.features, learnt.background, prior)
+    kappa = learnt.concentration
+    if name == "neural-smpl":
+        return neural_smpl(*parts, concentration=kappa, likelihood=likelihood, keypoints=keypoints)
+    beside = () if keypoints is None else (keypoints,)
+    return neural_body_volume(*parts, concentration=kappa, likelihood=likelihood, evidence=beside)

@@ -1,13 +1,11 @@
-"""The people of one picture, fitted together."""
+"""The people of a picture, found by their keypoints."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
 
 from probbody.bodies.skinned import SkinnedBody
 from probbody.contracts import PosePrior
@@ -15,17 +13,18 @@ from probbody.data.keypoints import People
 from probbody.densities import UprightRotation
 from probbody.errors import BadInput
 from probbody.geometry.cameras import PinholeCamera
-from probbody.models import KeypointBody
+from probbody.models import KeypointBody, NormalOrAnywhere
 from probbody.observation import Observation
 from probbody.pictures import film_focal
-from probbody.quantities import Surface
 
 from ..keypoints import fit_keypoints
-from ..result import Fit
 from ..start import TURNS
+from .fitted import FittedPeople
 
 FOCAL_SPREAD = 0.25
 """How unsure an unknown focal length is: standard deviation of its logarithm around the picture's diagonal."""
+STEPS = 280
+"""Of a fit to keypoints, unless told."""
 FEWEST, CONFIDENT = 4, 0.2
 """How many keypoints, of what confidence, a person must have: fewer leave the place and the size of a body to the prior."""
 
@@ -36,26 +35,9 @@ class Settings:
 
     focal: float | None = None
     starts: int = 4
-    steps: int = 280
+    steps: int | None = None
+    """Of the optimiser; None for as many as usual."""
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class FittedPeople:
-    """A fit with what it was fitted to: everything that the results of a picture are written from."""
-
-    fit: Fit
-    surface: Surface
-    camera: PinholeCamera
-    observation: Observation
-    places: Float[Tensor, "B P 2"]
-    """The fitted keypoints in pixels."""
-    model: KeypointBody
-    body: SkinnedBody
-    focal_known: bool
-    steps: int
-    names: tuple[str, ...]
-    """What the keypoint file calls each of them."""
 
 
 def enough_seen(people: People, source: str) -> tuple[People, dict[str, int]]:
@@ -82,7 +64,7 @@ def fit_people(
     progress: Callable[[int, int], None] | None = None,
 ) -> FittedPeople:
     """Fit everybody in a picture to their keypoints, in one batch; ``progress`` gets the steps done and those in all."""
-    focal, known = _focal(photograph, settings)
+    focal, known = focal_of(photograph, settings)
     like = body.weights
     count = len(people.keypoints)
     size = (photograph.height, photograph.width)
@@ -91,13 +73,14 @@ def fit_people(
     upright = UprightRotation(like.new_tensor([0.0, -1.0, 0.0]))  # pictures are held level, more or less
     spread = 0.0 if known else FOCAL_SPREAD
     model = KeypointBody(body, prior, people.layout, focal_spread=spread, orientation=upright)
+    steps = settings.steps or STEPS
     fit = fit_keypoints(
         model,
         body,
         prior,
         observation,
         turns=_turns(settings.starts),
-        steps=settings.steps,
+        steps=steps,
         seed=settings.seed,
         progress=progress,
     )
@@ -106,7 +89,8 @@ def fit_people(
     with torch.no_grad():
         surface = body(fit.pose)
         places = camera.project(body.keypoints(surface, people.layout))[..., :2]
-    return FittedPeople(fit, surface, camera, observation, places, model, body, known, settings.steps, people.names)
+    noise = model.noise if isinstance(model.noise, NormalOrAnywhere) else None
+    return FittedPeople(fit, surface, camera, observation, places, noise, body, known, steps, people.names)
 
 
 def _turns(starts: int) -> tuple[float, ...]:
@@ -115,7 +99,7 @@ def _turns(starts: int) -> tuple[float, ...]:
     return (*TURNS[:starts], *(math.tau * share for share in finer))
 
 
-def _focal(photograph: Image.Image, settings: Settings) -> tuple[float, bool]:
+def focal_of(photograph: Image.Image, settings: Settings) -> tuple[float, bool]:
     """The focal length in pixels, and whether it is known: told, else from the picture's own notes, else a guess."""
     diagonal = math.hypot(photograph.width, photograph.height)
     if settings.focal is not None:
