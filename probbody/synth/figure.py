@@ -49,6 +49,11 @@ class Figure:
             place["left_ankle"][1], place["neck"][1], _three((low + high) / 2), _three((high - low) / 2),
         )  # fmt: skip
 
+    @property
+    def long(self) -> float:
+        """The longest side of the box around the body at rest, metres."""
+        return float((self.points.amax(0) - self.points.amin(0)).amax())
+
     def arm(self, points: Float[Tensor, "3 *N"]) -> Float[Tensor, "*N"]:
         """How far along an arm."""
         return (points[0].abs() - self.shoulder) / (self.wrist - self.shoulder)

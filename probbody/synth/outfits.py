@@ -116,7 +116,7 @@ class Worn:
 def tailored(chances: Chances) -> Cut:
     """A cut for each person."""
     kind = chances.one_of([0.13, 0.42, 0.45])
-    sleeve = _chosen(kind, chances, [(-0.25, 0.0), (0.2, 0.6), (0.8, 1.03)])
+    sleeve = _chosen(kind, chances, [(-0.12, 0.05), (0.2, 0.6), (0.8, 1.03)])
     long = chances.one_of([0.25, 0.6, 0.15])
     top_end = _chosen(long, chances, [(-0.22, -0.05), (-0.05, 0.16), (0.2, 0.75)])
     kind = chances.one_of([0.56, 0.1, 0.17, 0.17])
@@ -177,7 +177,7 @@ def worn(figure: Figure, points: Float[Tensor, "3 N"], cut: Cut) -> Int[Tensor, 
         (BOTTOM, (torso < cut.waist) & (leg < cut.bottom_end)),
         (SOCKS, (leg > cut.sock) & (leg > cut.bottom_end)),
         (SHOES, leg > cut.shoe),
-        (TOP, (arm < cut.sleeve + wave) & (torso < neck) & (leg < cut.top_end)),
+        (TOP, ((arm < cut.sleeve + wave) | (torso < 0.64)) & (torso < neck) & (leg < cut.top_end)),
         (GLOVES, arm > cut.glove),
         (HAIR, chin | (ahead & brow)),
         (LIPS, ahead & lips),

@@ -23,6 +23,7 @@ from .views import View, beside, framed, viewed
 
 _AT_ONCE = 32  # pictures
 _TOLERANCE = 0.025  # metres between a vertex and the depth seen at its pixel
+_BESIDE = 0.1  # metres on the body at rest
 _TOO_MUCH = 0.65  # of a person hidden: then nothing stands before them
 _CLOTH = (96, 96)  # pixels of a texture
 _BEHIND, _BEFORE, _THINGS = 0.16, 0.1, 0.5  # how often
@@ -49,6 +50,7 @@ class Pictures:
         self.body, self.size = body, size
         self._backdrops = backdrops
         figure = Figure.of(body)
+        self._long, self._rest = figure.long, figure.points
         self._crowd, self._studio = Crowd(body, poses, figure), Studio(body, figure)
         self._part = body.weights.argmax(-1) + 1
 
@@ -61,7 +63,7 @@ class Pictures:
             return joined([self._drawn(Chances.of(seed, part, dtype)) for part in where.split(_AT_ONCE)])
 
     def _drawn(self, chances: Chances) -> LabelledPictures:
-        count, view = len(chances), viewed(chances.about("view"))
+        count, view = len(chances), viewed(chances.about("view"), self._long)
         behind = chances.about("behind?").whether(_BEHIND).nonzero().squeeze(-1)
         before = chances.about("before?").whether(_BEFORE).nonzero().squeeze(-1)
         streams = [chances.about("person"), chances.about("behind")[behind], chances.about("before")[before]]
@@ -86,8 +88,8 @@ class Pictures:
         every = Chances(torch.cat([stream.keys for stream in streams]), streams[0].dtype)
         places = [
             view.place,
-            beside(streams[1].about("place"), view.place[behind], before=False),
-            beside(streams[2].about("place"), view.place[before], before=True),
+            beside(streams[1].about("place"), view.place[behind], before=False, long=self._long),
+            beside(streams[2].about("place"), view.place[before], before=True, long=self._long),
         ]
         return self._crowd.draw(every, view.turn[who]).at(torch.cat(places))
 
@@ -135,22 +137,29 @@ class Pictures:
         self, images: Tensor, people: People, camera: PinholeCamera, seen: Layers, hidden: Tensor
     ) -> LabelledPictures:
         parts = torch.where(seen.mask, self._part[seen.vertex.clamp_min(0)], 0)
-        visible = _visible(people, camera, seen, hidden)
+        visible = _visible(people, camera, seen, hidden, self._rest)
         return LabelledPictures(
             images, camera, people.pose, people.bare.joints, parts, seen.depth, seen.mask, hidden, visible
         )
 
 
-def _visible(people: People, camera: PinholeCamera, seen: Layers, hidden: Bool[Tensor, "B H W"]) -> Bool[Tensor, "B V"]:
-    """Which vertices of the bare body one sees: what is at their pixel is they, or the cloth over them."""
+def _visible(
+    people: People, camera: PinholeCamera, seen: Layers, hidden: Bool[Tensor, "B H W"], rest: Float[Tensor, "V 3"]
+) -> Bool[Tensor, "B V"]:
+    """Which vertices of the bare body one sees: what is at their pixel is they, or the cloth over them.
+
+    Cloth stands off by what is told, or shows a point of the body that is close by ``rest``, as skirts do.
+    """
     height, width = camera.size
     points = camera.project(people.bare.vertices)
     pixel = points[..., :2].clamp(-1, max(height, width)).floor().long()
     inside = (pixel[..., 0] >= 0) & (pixel[..., 0] < width) & (pixel[..., 1] >= 0) & (pixel[..., 1] < height)
     place = (pixel[..., 1].clamp(0, height - 1) * width + pixel[..., 0].clamp(0, width - 1)).flatten(1)
-    depth = seen.depth.flatten(1).gather(1, place)
     shown = (seen.mask & ~hidden).flatten(1).gather(1, place)
-    near = points[..., 2] <= depth + _TOLERANCE + people.loose
+    deep = points[..., 2] - seen.depth.flatten(1).gather(1, place)
+    there = rest.to(deep)[seen.vertex.flatten(1).gather(1, place).clamp_min(0)]
+    beside = (there - rest.to(deep)).square().sum(-1) < _BESIDE**2
+    near = (deep <= _TOLERANCE + people.loose) | (beside & (deep < 2 * _BESIDE))
     normals = vertex_normals(people.bare.vertices, people.bare.faces)
     towards = torch.nn.functional.normalize(people.bare.vertices, dim=-1)
     return inside & shown & near & ((normals * towards).sum(-1) < 0)

@@ -12,8 +12,7 @@ from ..geometry.rotations import axis_angle_to_matrix
 from ..quantities import Record
 from .chances import Chances
 
-NEAR = 1.6
-"""Metres: nobody's middle is nearer to the camera."""
+_NEAR = 0.95  # of a body's longest side: nobody's middle is nearer to the camera
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,10 @@ class View(Record):
         return self.turn[:, :, 1]
 
 
-def viewed(chances: Chances) -> View:
+def viewed(chances: Chances, long: float) -> View:
     """Cameras of 20 to 135 mm on film 24 mm high, that look level, a little down, seldom far down or up.
 
-    The person fills a quarter of the film's height or more.
+    The person, ``long`` metres from end to end at rest, fills a quarter of the film's height or more.
     """
     mostly = 0.07 + 0.13 * chances.normal()
     anywhere = chances.uniform(low=-0.35, high=0.7)
@@ -51,7 +50,7 @@ def viewed(chances: Chances) -> View:
     aside = axis_angle_to_matrix(torch.stack([nothing, nothing, roll], -1))
     focal = (20 / 24) * (135 / 20) ** chances.uniform()
     height = chances.uniform(low=0.25, high=1.05)
-    depth = (focal * 1.75 / height).clamp_min(NEAR)
+    depth = (focal * long / height).clamp_min(_NEAR * long)
     across = 0.75 * chances.uniform(low=-1.0, high=1.0) / focal
     beneath = 0.5 * (1 - height).clamp_min(0.1) * chances.uniform(low=-1.0, high=1.0) / focal
     return View(aside @ down @ flip, focal, torch.stack([across * depth, beneath * depth, depth], -1))
@@ -100,15 +99,15 @@ def _film(view: View) -> PinholeCamera:
     return PinholeCamera(view.focal.unsqueeze(-1).repeat(1, 2), nothing[:, :2], still, nothing, (1, 1))
 
 
-def beside(chances: Chances, place: Float[Tensor, "B 3"], before: bool) -> Float[Tensor, "B 3"]:
-    """Where somebody else stands, before a person or behind, in sight of those who look at the person."""
+def beside(chances: Chances, place: Float[Tensor, "B 3"], before: bool, long: float) -> Float[Tensor, "B 3"]:
+    """Where somebody else stands, before a person or behind, in sight of those who look at the person.
+
+    Both are ``long`` metres from end to end at rest.
+    """
     if before:
-        depth = (place[:, 2] * chances.uniform(low=0.55, high=0.85)).clamp_min(0.9)
+        depth = (place[:, 2] * chances.uniform(low=0.55, high=0.85)).clamp_min(0.55 * long)
     else:
-        depth = place[:, 2] * chances.uniform(low=1.1, high=2.0) + 0.5
-    aside = chances.uniform(low=-1.0, high=1.0) * 0.7
-    aside = aside + 0.25 * aside.sign()
-    low = chances.normal() * 0.15
-    direction = place[:, :2] / place[:, 2:]
-    shift = torch.stack([aside, low], -1) / place[:, 2:]
-    return torch.cat([(direction + shift) * depth.unsqueeze(-1), depth.unsqueeze(-1)], -1)
+        depth = place[:, 2] * chances.uniform(low=1.1, high=2.0) + 0.3 * long
+    aside = chances.uniform(low=-1.0, high=1.0)
+    shift = long * torch.stack([0.42 * aside + 0.15 * aside.sign(), 0.09 * chances.normal()], -1)
+    return torch.cat([(place[:, :2] + shift) / place[:, 2:] * depth.unsqueeze(-1), depth.unsqueeze(-1)], -1)

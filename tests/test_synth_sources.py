@@ -1,0 +1,163 @@
+"""What pictures are drawn from: chances, poses, backdrops, things, lenses."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from probbody.errors import BadInput
+from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle
+from probbody.priors.shipped import mixture_prior, vae_prior
+from probbody.synth.backdrops import Backdrops, MixedBackdrops, PhotographBackdrops
+from probbody.synth.chances import Chances
+from probbody.synth.lens import taken
+from probbody.synth.occluders import drawn_things
+from probbody.synth.poses import CapturedPoses, PriorPoses
+from probbody.synth.scenery import DrawnBackdrops
+
+
+def chances(count: int, seed: int = 0) -> Chances:
+    return Chances.of(seed, torch.arange(count))
+
+
+def test_chances_of_a_picture_do_not_depend_on_others() -> None:
+    every, some = chances(50).about("hair"), Chances.of(0, torch.tensor([7, 49])).about("hair")
+    assert torch.equal(every.uniform(3, 2)[[7, 49]], some.uniform(3, 2))
+    assert torch.equal(every.normal(4)[[7, 49]], some.normal(4))
+    rows = torch.tensor([2, 40])
+    assert torch.equal(chances(50)[rows].uniform(5), chances(50).uniform(5)[rows])
+
+
+def test_streams_do_not_depend_on_what_others_have_drawn() -> None:
+    first, second = chances(3), chances(3)
+    second.uniform(100)
+    assert torch.equal(first.about("a").uniform(4), second.about("a").uniform(4))
+    assert not torch.equal(first.about("a").uniform(4), first.about("b").uniform(4))
+    assert not torch.equal(chances(3, 1).uniform(4), chances(3, 0).uniform(4))
+
+
+def test_chances_are_uniform_and_normal_along_pictures_and_along_streams() -> None:
+    along, across = chances(20_000).uniform(1)[:, 0], chances(1).uniform(20_000)[0]
+    for values in (along, across):
+        assert stats.kstest(values.numpy(), "uniform").pvalue > 1e-3
+        assert abs(float(torch.corrcoef(torch.stack([values[1:], values[:-1]]))[0, 1])) < 0.02
+    normal = chances(20_000).normal(1, most=8.0)[:, 0]
+    assert stats.kstest(normal.numpy(), "norm").pvalue > 1e-3
+    assert float(chances(20_000).normal(1, most=2.0).abs().max()) == 2.0
+    assert float(chances(20_000).uniform(1, low=-3.0, high=-1.0).max()) < -1
+
+
+def test_one_of_several_comes_as_often_as_its_weight_says() -> None:
+    counts = torch.bincount(chances(20_000).one_of([1.0, 0.0, 3.0]), minlength=3) / 20_000
+    torch.testing.assert_close(counts, torch.tensor([0.25, 0.0, 0.75]), atol=0.01, rtol=0)
+    assert abs(float(chances(20_000).whether(0.3).float().mean()) - 0.3) < 0.01
+
+
+def test_captured_poses_come_as_often_as_their_chances_say() -> None:
+    angles = torch.tensor([[[0.0, 0, 0], [0, 0, 0]], [[1.0, 0, 0], [0, 1, 0]]])
+    drawn = CapturedPoses(angles, torch.tensor([1.0, 3.0]), trembling=0.01).draw(chances(4000))
+    assert drawn.dtype == torch.float64
+    far = geodesic_angle(drawn, axis_angle_to_matrix(angles[1].double()).expand_as(drawn))
+    assert abs(float((far[:, 0] < 0.1).float().mean()) - 0.75) < 0.03
+    assert float(far[far[:, 0] < 0.1].mean()) > 0.005  # trembling
+
+
+@pytest.mark.parametrize("prior", [vae_prior, mixture_prior])
+def test_poses_of_a_prior_do_not_depend_on_those_drawn_beside_them(prior) -> None:  # type: ignore[no-untyped-def]
+    poses = PriorPoses(prior())
+    every, alone = poses.draw(chances(9)), poses.draw(Chances.of(0, torch.tensor([6])))
+    assert every.shape == (9, 21, 3, 3)
+    torch.testing.assert_close(alone[0], every[6], atol=1e-12, rtol=0)
+    assert float((every[0] - every[1]).abs().max()) > 0.01
+
+
+def test_poses_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="a chance for each of some frames"):
+        CapturedPoses(torch.zeros(0, 2, 3), torch.zeros(0))
+    with pytest.raises(ValueError, match="finite angles and chances"):
+        CapturedPoses(torch.full((3, 2, 3), torch.nan), torch.ones(3))
+    with pytest.raises(ValueError, match="finite angles and chances"):
+        CapturedPoses(torch.zeros(3, 2, 3), torch.zeros(3))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "below").mkdir()
+    for name, colour in (("a.png", (255, 0, 0)), ("below/b.jpg", (0, 255, 0)), ("c.PNG", (0, 0, 255))):
+        Image.new("RGB", (90, 60), colour).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_photographs_of_a_folder_are_backdrops(folder: Path) -> None:
+    photographs = PhotographBackdrops.of_folder(folder)
+    assert len(photographs) == 3
+    assert len(PhotographBackdrops.of_folder(folder, without=("a", "c"))) == 1
+    assert len(PhotographBackdrops.of_folder(folder, only=("b",))) == 1
+    drawn = photographs.draw(chances(24), (20, 30))
+    assert drawn.shape == (24, 3, 20, 30)
+    assert bool(((drawn >= 0) & (drawn <= 1)).all())
+    strongest = drawn.mean((2, 3)).argmax(-1)
+    assert strongest.unique().tolist() == [0, 1, 2]
+
+
+def test_a_folder_without_photographs_is_refused_in_a_sentence(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"nowhere: expected a folder of photographs, found none there\."):
+        PhotographBackdrops.of_folder(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="expected photographs"):
+        PhotographBackdrops.of_folder(folder, only=("z",))
+    (folder / "broken.png").write_bytes(b"\x89PNG nothing")
+    with pytest.raises(BadInput, match=r"broken\.png: expected a picture"):
+        PhotographBackdrops.of_folder(folder)
+
+
+class Plain(Backdrops):
+    """One grey everywhere."""
+
+    def __init__(self, grey: float) -> None:
+        self.grey = grey
+
+    def draw(self, chances: Chances, size: tuple[int, int]) -> torch.Tensor:
+        return torch.full((len(chances), 3, *size), self.grey)
+
+
+def test_mixed_backdrops_come_as_often_as_their_weights_say() -> None:
+    drawn = MixedBackdrops((Plain(0.2), Plain(0.8)), (1.0, 3.0)).draw(chances(2000), (2, 2))
+    assert abs(float((drawn[:, 0, 0, 0] > 0.5).float().mean()) - 0.75) < 0.04
+    with pytest.raises(ValueError, match="a weight of at least 0 for each source"):
+        MixedBackdrops((Plain(0.2),), (1.0, 2.0))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 96)])
+def test_drawn_backdrops_differ_and_do_not_depend_on_others(size: tuple[int, int]) -> None:
+    every, alone = (
+        DrawnBackdrops().draw(chances(8), size),
+        DrawnBackdrops().draw(Chances.of(0, torch.tensor([5])), size),
+    )
+    assert every.shape == (8, 3, *size)
+    assert torch.equal(every[5], alone[0])
+    assert float(every.std(0).mean()) > 0.1
+    assert bool(((every >= 0) & (every <= 1)).all())
+
+
+def test_things_cover_some_of_the_box_that_they_are_drawn_over() -> None:
+    box = torch.tensor([[20.0, 5, 44, 60]]).expand(60, 4)
+    colours, opacity = drawn_things(chances(60), box, (64, 64))
+    assert colours.shape == (60, 3, 64, 64)
+    share = (opacity[:, 5:60, 20:44] > 0.5).float().mean((1, 2))
+    assert float((share > 0.02).float().mean()) > 0.8
+    assert 0.15 < float(share.mean()) < 0.6
+    assert torch.equal(drawn_things(chances(60)[torch.tensor([31])], box[:1], (64, 64))[1][0], opacity[31])
+
+
+@pytest.mark.parametrize("size", [(48, 64), (300, 260)])
+def test_lenses_change_pictures_a_little_each_in_its_own_way(size: tuple[int, int]) -> None:
+    picture = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 6), size, mode="bilinear").expand(12, 3, *size)
+    shot = taken(picture, chances(12))
+    assert shot.shape == picture.shape
+    assert bool(((shot >= 0) & (shot <= 1)).all())
+    assert 0.005 < float((shot - picture).abs().mean()) < 0.25
+    assert float((shot[0] - shot[1]).abs().mean()) > 1e-3
+    assert torch.equal(taken(picture[:1], chances(12)[torch.tensor([7])])[0], shot[7])
