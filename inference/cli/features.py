@@ -8,12 +8,13 @@ from probbody.data.files import written_whole
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.shipped import save_features
 
+from ..learn.feature_checkpoint import run_of
 from ..learn.feature_data import PoolLessons
 from ..learn.feature_fitting import FeatureFitting, fitted_features
 from ..learn.feature_measures import FeatureMeasures
 from ..learn.feature_run import FeatureRun
 from ..learn.feature_settings import FeatureTraining
-from ..learn.feature_training import examined, new_run, train_features
+from ..learn.feature_training import examined, train_features
 from ..learn.picture_pool import PicturePool
 from .parts import device_named
 
@@ -35,8 +36,7 @@ def run_train_features(
     kept_out = PoolLessons(PicturePool(validation), body, training.seed)
     checkpoint = out.with_name(out.name + ".checkpoint")
     if finish:
-        run = new_run(body, training, None, taught)
-        run.resume(checkpoint)
+        run = run_of(checkpoint, body)
     else:
         run = train_features(taught, body, checkpoint, training, validation=kept_out, resume=resume)
     measures = examined(run, body, kept_out)

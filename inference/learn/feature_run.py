@@ -1,9 +1,7 @@
-"""A reader in the course of its learning: one step after the other, and all that a checkpoint must hold."""
+"""A reader in the course of its learning: one step after the other."""
 
 import contextlib
 from copy import deepcopy
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from probbody.contracts import ArticulatedBody
-from probbody.data.files import written_whole
-from probbody.errors import BadInput
 from probbody.extractors.part_attention import Impression
 from probbody.extractors.person_reader import PersonReader
 from probbody.features.limbs import limbs_of
@@ -92,48 +88,6 @@ class FeatureRun:
         torch._foreach_lerp_(held, new, 1 - keep)
         for mean, latest in zip(self.average.buffers(), self.reader.buffers(), strict=True):
             mean.copy_(latest)
-
-    def save(self, path: Path) -> None:
-        """Everything, whole or not at all."""
-        state = {
-            "training": asdict(self.training),
-            "reader": self.reader.state_dict(),
-            "average": self.average.state_dict(),
-            "bank": self.bank.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "log": self.log,
-            "recent": self.recent,
-        }
-        with written_whole(path) as partial:
-            torch.save(state, partial)
-
-    def resume(self, path: Path) -> None:
-        """Back to where a checkpoint was; one of another training, or none, is a ``BadInput``."""
-        state = read_checkpoint(path)
-        try:
-            if state["training"] != asdict(self.training):
-                raise BadInput(f"{path}: expected a checkpoint of the same training, found one with other settings.")
-            self.reader.load_state_dict(state["reader"])
-            self.average.load_state_dict(state["average"])
-            self.bank.load_state_dict(state["bank"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.log, self.recent = state["step"], state["log"], state["recent"]
-        except BadInput:
-            raise
-        except Exception as error:
-            raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What ``FeatureRun.save`` wrote; a file that cannot be read is a ``BadInput``."""
-    try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:
-        raise BadInput(f"{path}: expected a checkpoint, found a file that cannot be read.") from error
-    if not isinstance(state, dict) or "average" not in state:
-        raise BadInput(f"{path}: expected a checkpoint, found a file that holds something else.")
-    return state
 
 
 def draws(seed: int, step: int) -> torch.Generator:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from probbody.errors import BadInput
 from probbody.features.directions import CircleDirections, Directions, OneDirection
@@ -77,3 +78,10 @@ class FeatureTraining:
     def reference_directions(self) -> Directions:
         """The directions of limbs that features are told apart by."""
         return OneDirection() if self.directions == 1 else CircleDirections(self.directions)
+
+
+def training_of(told: dict[str, Any]) -> FeatureTraining:
+    """The settings that ``dataclasses.asdict`` told; those that it did not know of are as by default."""
+    parts: dict[str, Any] = {"contrast": ContrastWeights, "regression": RegressionWeights, "variation": Variation}
+    held = {name: kind(**told[name]) for name, kind in parts.items() if told.get(name) is not None}
+    return FeatureTraining(**{**told, **held})

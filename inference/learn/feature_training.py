@@ -16,6 +16,7 @@ from probbody.extractors.trunk import Trunk
 from probbody.geometry.rest import at_rest
 from probbody.synth.joining import joined
 
+from .feature_checkpoint import resume_run, save_run
 from .feature_data import Lessons
 from .feature_measures import Examination, FeatureMeasures
 from .feature_run import FeatureRun, draws, half_precision
@@ -41,7 +42,7 @@ def train_features(
     training = training or FeatureTraining()
     run = new_run(body, training, trunk, lessons)
     if resume and checkpoint.exists():
-        run.resume(checkpoint)
+        resume_run(run, checkpoint)
     for step in tqdm(range(run.step, training.steps), initial=run.step, total=training.steps, disable=not progress):
         run.recent.append(run.advance(lessons(step, training.batch)))
         last = run.step == training.steps
@@ -51,18 +52,18 @@ def train_features(
         if validation is not None and (run.step % training.measure_every == 0 or last):
             run.log.append({"step": run.step, **asdict(examined(run, body, validation))})
         if run.step % training.save_every == 0 or last:
-            run.save(checkpoint)
+            save_run(run, checkpoint)
             write_log(run, checkpoint.with_suffix(".jsonl"))
     return run
 
 
 def new_run(body: ArticulatedBody, training: FeatureTraining, trunk: Trunk | None, lessons: Lessons) -> FeatureRun:
     """A reader before its first step, its means taken from first pictures."""
+    first = [lessons(step, training.batch) for step in range(8)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        reader = PersonReader(trunk or SmallUNet(), RestJoints.of(body))
-    reader = reader.to(body.weights.device)
-    first = [lessons(step, training.batch) for step in range(8)]
+        size = first[0].images.shape[2], first[0].images.shape[3]
+        reader = PersonReader(trunk or SmallUNet(), RestJoints.of(body), size=size).to(body.weights.device)
     reader.begin_at(*(joined([getattr(some, name) for some in first]) for name in ("pose", "camera")))
     with torch.no_grad():
         reader.centre_features(first[0].images)

@@ -3,7 +3,6 @@
 import json
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +16,8 @@ from ..features.limbs import Limbs
 from ..priors.weights import expect_shapes, read_weights, write_weights
 from .learnt import LearntFeatures
 from .person_reader import PersonReader
-from .resnet_unet import ResNetUNet
 from .rest_joints import RestJoints
-from .small_unet import SmallUNet
-from .trunk import Trunk
+from .trunks import trunk_of, words_of
 
 KIND = "learnt features"
 
@@ -49,7 +46,7 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
     held |= {f"background.{name}": value for name, value in background.state_dict().items()}
     light = {name: value.half() if _is_weight(name, value) else value for name, value in held.items()}
     told = {
-        "trunk": json.dumps(_told(reader.trunk)),
+        "trunk": words_of(reader.trunk),
         "parents": json.dumps(reader.rest.parents),
         "size": json.dumps(reader.size),
         "limbs": json.dumps(field.limbs.names),
@@ -82,7 +79,7 @@ def _empty(
     tensors: dict[str, Tensor], words: dict[str, str]
 ) -> tuple[PersonReader, DirectedFeatures, MixtureBackground]:
     """The parts with sizes as in the file; the reader's weights are still to come."""
-    trunk = _trunk(json.loads(words["trunk"]))
+    trunk = trunk_of(words["trunk"])
     rest = RestJoints(
         tensors["reader.rest.mean"], tensors["reader.rest.directions"], tuple(json.loads(words["parents"]))
     )
@@ -101,22 +98,6 @@ def _empty(
         *(tensors[f"background.{name}"].float() for name in ("weights", "directions", "concentrations"))
     )
     return reader, DirectedFeatures(tensors["field.features"], limbs, directions), background
-
-
-def _told(trunk: Trunk) -> dict[str, object]:
-    if isinstance(trunk, SmallUNet):
-        return {"name": "small U-Net", "widths": trunk.widths, "blocks": trunk.blocks}
-    if isinstance(trunk, ResNetUNet):
-        return {"name": "ResNet-50 U-Net"}
-    raise TypeError(f"trunk: expected a SmallUNet or a ResNetUNet, found {type(trunk)}.")
-
-
-def _trunk(told: dict[str, Any]) -> Trunk:
-    if told["name"] == "small U-Net":
-        return SmallUNet(tuple(told["widths"]), tuple(told["blocks"]))
-    if told["name"] == "ResNet-50 U-Net":
-        return ResNetUNet()
-    raise ValueError("trunk")
 
 
 def _is_weight(name: str, value: Tensor) -> bool:

@@ -1,0 +1,74 @@
+"""A learning that was interrupted goes on from its checkpoint, to the same numbers as if it had never stopped."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from probbody.contracts import ArticulatedBody
+from probbody.data.files import written_whole
+from probbody.errors import BadInput
+from probbody.extractors.person_reader import PersonReader
+from probbody.extractors.rest_joints import RestJoints
+from probbody.extractors.small_unet import SmallUNet
+from probbody.extractors.trunks import trunk_of, words_of
+
+from .feature_run import FeatureRun
+from .feature_settings import training_of
+
+_PARTS = ("reader", "average", "bank", "optimiser")
+_COUNTS = ("step", "log", "recent")
+
+
+def save_run(run: FeatureRun, path: Path) -> None:
+    """Everything, whole or not at all."""
+    state = {name: getattr(run, name).state_dict() for name in _PARTS} | {name: getattr(run, name) for name in _COUNTS}
+    about = {"trunk": words_of(run.reader.trunk), "size": run.reader.size, "channels": run.reader.channels}
+    with written_whole(path) as partial:
+        torch.save(state | about | {"training": asdict(run.training)}, partial)
+
+
+def resume_run(run: FeatureRun, path: Path) -> None:
+    """Back to where a checkpoint was; one of another training, or none, is a ``BadInput``."""
+    state = _read(path)
+    if training_of(state["training"]) != run.training:
+        raise BadInput(f"{path}: expected a checkpoint of the same training, found one with other settings.")
+    _fill(run, state, path)
+
+
+def run_of(path: Path, body: ArticulatedBody) -> FeatureRun:
+    """The learning that left a checkpoint, as far as it was."""
+    state = _read(path)
+    try:
+        trunk = trunk_of(state["trunk"]) if "trunk" in state else SmallUNet()
+        reader = PersonReader(
+            trunk, RestJoints.of(body), state.get("channels", 64), tuple(state.get("size", (192, 192)))
+        )
+        run = FeatureRun(reader, body, training_of(state["training"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path}: expected a checkpoint of a reader, found one of something else.") from error
+    _fill(run, state, path)
+    return run
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise BadInput(f"{path}: expected a checkpoint, found nothing there.")
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise BadInput(f"{path}: expected a checkpoint, found a file that cannot be read.") from error
+    if not isinstance(state, dict) or not {"training", "reader", "average"} <= set(state):
+        raise BadInput(f"{path}: expected a checkpoint, found a file that holds something else.")
+    return state
+
+
+def _fill(run: FeatureRun, state: dict[str, Any], path: Path) -> None:
+    try:
+        for name in _PARTS:
+            getattr(run, name).load_state_dict(state[name])
+        for name in _COUNTS:
+            setattr(run, name, state[name])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error
