@@ -34,6 +34,7 @@ TALL = 60.0
 """Pixels: people whose box is lower than this are not counted."""
 ALONE = ("cc0_yogait", "sports2d_frames")
 """Folders of pictures of one person; in the second another one stands far away."""
+SYSTEMS = {"NeuralSMPL": "neural-smpl", "3DNBF": "nbv"}
 METHODS = ("regressor", "NeuralSMPL", "3DNBF", "keypoints")
 """The last was told the keypoints that the others are compared with: what the body and its prior can reach."""
 
@@ -108,14 +109,9 @@ def _people(path: Path, people: People, learnt: LearntFeatures, pictures: Path |
     photograph, body = read_picture(path), open_body()
     looked = Looked(path, photograph, boxes=keypoint_boxes(people))
     told = fit_people(photograph, people, body, vae_prior(), Settings())
-    fits = {
-        name: _way(learnt, system).fit([looked])[0]
-        for name, system in (("NeuralSMPL", "neural-smpl"), ("3DNBF", "nbv"))
-    }
-    places = {name: _keypoints(fit, people.layout) for name, fit in fits.items()} | {
-        "keypoints": _keypoints(told, people.layout)
-    }
-    places["regressor"] = _keypoints(_guessed(fits["3DNBF"]), people.layout)
+    fits = {name: _way(learnt, system).fit([looked])[0] for name, system in SYSTEMS.items()}
+    fits |= {"keypoints": told, "regressor": _guessed(fits["3DNBF"])}
+    places = {name: _keypoints(fits[name], people.layout) for name in METHODS}
     side = people.boxes[:, 2:].amax(-1)
     away = {name: (where - people.keypoints[..., :2]).norm(dim=-1) / side[:, None] for name, where in places.items()}
     evidence = fits["3DNBF"].fit.evidence
