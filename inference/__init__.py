@@ -10,6 +10,8 @@ from .maximum import fit_map as fit_map
 from .optimisers import LBFGS as LBFGS
 from .optimisers import Adam as Adam
 from .optimisers import Optimiser as Optimiser
+from .pixels import Sketch as Sketch
+from .pixels import fit_pixels as fit_pixels
 from .result import Fit as Fit
 from .stages import Stage as Stage
 from .stages import keypoint_stages as keypoint_stages

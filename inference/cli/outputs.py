@@ -22,7 +22,7 @@ from probbody.metrics import reprojection_error
 
 from .fitted import FittedPeople
 from .pixel_report import of_pixels, pixel_arrays
-from .sheets import keypoint_sheet, pixel_sheet
+from .sheets import sheet
 
 MESHES = ("glb", "obj", "ply")
 LAYOUTS = ("coco17", "openpose25")
@@ -53,7 +53,6 @@ def write_people(
             inside.mkdir()
             reports.append(report(people, person))
             _write_json(inside / "fit.json", reports[-1])
-            sheet = keypoint_sheet if people.pixels is None else pixel_sheet
             sheet(photograph, people, person).save(inside / "overlay.png")
             if not people.found(person):
                 continue  # a body that nothing speaks for is not written down

@@ -140,9 +140,8 @@ class ByPixels(Way):
         vertex = torch.arange(0, len(self.body.weights), max(len(self.body.weights) // MATCHED, 1))
         vertex = vertex.to(self.body.weights.device)
         found = matches(self.learnt.features, vertex, seen.features, self.learnt.concentration)
-        height, width = seen.camera.size
-        scale = [width / seen.features.shape[3], height / seen.features.shape[2], 1.0]
-        points = replace(seen, features=None, keypoints=found * found.new_tensor(scale))
+        small = seen.camera.resized((seen.features.shape[2], seen.features.shape[3]))
+        points = Observation(small, keypoints=found)
         sketches = [Sketch(MatchedBody(self.body, self.prior, vertex), points)]
         if seen.keypoints is not None:
             by_keypoints = KeypointBody(self.body, self.prior, seen.layout)

@@ -26,7 +26,13 @@ TILE = 360
 """Pixels along the side of a tile."""
 
 
-def keypoint_sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.Image:
+def sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.Image:
+    """What was given and what was made of one person: from keypoints, or from pixels."""
+    drawn = _keypoint_sheet if people.pixels is None else _pixel_sheet
+    return drawn(photograph, people, person)
+
+
+def _keypoint_sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.Image:
     """What was given, the body over the picture, the body from the side."""
     camera, points = people.camera[person], people.surface.vertices[person]
     assert people.observation.keypoints is not None
@@ -44,7 +50,7 @@ def keypoint_sheet(photograph: Image.Image, people: FittedPeople, person: int) -
 
 
 @torch.no_grad()
-def pixel_sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.Image:
+def _pixel_sheet(photograph: Image.Image, people: FittedPeople, person: int) -> Image.Image:
     """The photograph with the crop; what the network read and took the body for; the fit, from the side too, and what hides it.
 
     Where nothing is explained there is no body to show.
