@@ -59,14 +59,19 @@ class FeatureBank(nn.Module):
 
     @torch.no_grad()
     def follow(self, points: PointFeatures, momentum: float = 0.9) -> None:
-        """Rows that are seen go on to normalise(momentum * row + (1 - momentum) * mean); the others stay as they are."""
+        """Rows go on to normalise(k row + (1 - k) mean), where k is the momentum to the power of how often a row was seen.
+
+        A sight of a vertex counts for each direction by its share: of a limb that points up, the row that stands for away
+        hardly moves, or else the rows of all directions would become one.
+        """
         vertices, directions, channels = self.rows.shape
         total = self.rows.new_zeros(vertices, directions, channels)
         weighted = points.shares.unsqueeze(-1) * points.features.detach().unsqueeze(1)
         total.index_add_(0, points.vertex, weighted)
         weight = self.rows.new_zeros(vertices, directions).index_add_(0, points.vertex, points.shares)
         mean = total / weight.clamp_min(LEAST).unsqueeze(-1)
-        moved = normalize(momentum * self.rows + (1 - momentum) * mean, dim=-1)
+        keep = (momentum**weight).unsqueeze(-1)
+        moved = normalize(keep * self.rows + (1 - keep) * mean, dim=-1)
         self.rows.copy_(torch.where((weight >= LEAST).unsqueeze(-1), moved, self.rows))
 
     @torch.no_grad()

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from ..quantities import Record
 from .trunk import Maps
 
+_PLACES = 5
+
 
 @dataclass(frozen=True)
 class Impression(Record):
@@ -29,19 +31,22 @@ class Impression(Record):
 
 
 class PartAttention(nn.Module):
-    """Part maps; for each joint the mean of both maps under its part; from these, rotations, shape and view.
+    """Part maps; for each joint what lies under its part, and where; from these, rotations, shape and view.
 
     Every joint has a linear map of its own, from what it attends to and from a summary of what all of them do, so that the
-    visible tell of the hidden. The last layers begin at zero: the means are what an untrained head tells.
+    visible tell of the hidden. What is pooled has lost its place, so the summary is told where each part is, how far it
+    spreads and how much of it shows: a pose is mostly read from where the limbs are. The last layers begin at zero: the
+    means are what an untrained head tells.
     """
 
-    def __init__(self, fine: int, deep: int, joints: int, shape: int, summary: int = 256) -> None:
+    def __init__(self, fine: int, deep: int, joints: int, shape: int, summary: int = 384) -> None:
         super().__init__()
         self.joints = joints
         attended = fine + deep
         self.parts = nn.Conv2d(fine, 1 + joints, 1)
-        self.brief = nn.Linear(attended, 32)
-        self.summary = nn.Linear(32 * joints, summary)
+        self.brief = nn.Linear(attended, 24)
+        self.summary = nn.Linear((24 + _PLACES) * joints, summary)
+        self.further = nn.Linear(summary, summary)
         self.turns = nn.Parameter(torch.zeros(joints, attended + summary, 6))
         self.shape, self.view = nn.Linear(summary, shape), nn.Linear(summary, 3)
         for last in (self.shape, self.view):
@@ -50,14 +55,29 @@ class PartAttention(nn.Module):
 
     def forward(self, maps: Maps) -> Impression:
         """What the maps tell of the body."""
-        parts = self.parts(maps.fine)
-        attention = parts[:, 1:].float().flatten(2).softmax(-1).unflatten(-1, parts.shape[2:])
+        parts = self.parts(maps.fine).float()
+        attention = parts[:, 1:].flatten(2).softmax(-1).unflatten(-1, parts.shape[2:])
         seen = torch.cat([attended(maps.fine, attention), attended(maps.deep, attention)], dim=-1)
-        brief = F.relu(self.brief(seen)).flatten(1)
+        where = places(attention, parts).to(seen)
+        brief = torch.cat([F.relu(self.brief(seen)), where], dim=-1).flatten(1)
         summary = F.relu(self.summary(brief))
+        summary = summary + F.relu(self.further(summary))
         told = torch.cat([seen, summary.unsqueeze(1).expand(-1, self.joints, -1).to(seen)], dim=-1)
         six = torch.einsum("bjc,jcd->bjd", told, self.turns.to(told))
-        return Impression(parts.float(), six.float(), self.shape(summary).float(), self.view(summary).float())
+        return Impression(parts, six.float(), self.shape(summary).float(), self.view(summary).float())
+
+
+def places(attention: Float[Tensor, "B J h w"], parts: Float[Tensor, "B P h w"]) -> Float[Tensor, "B J 5"]:
+    """Where each part is: its middle (x, y) and spread (x, y) in half pictures, and the root of the share that it fills."""
+    height, width = attention.shape[2:]
+    x = (torch.arange(width).to(attention) + 0.5) * (2 / width) - 1
+    y = (torch.arange(height).to(attention) + 0.5) * (2 / height) - 1
+    across, down = attention.sum(2), attention.sum(3)
+    middle = torch.stack([across @ x, down @ y], dim=-1)
+    square = torch.stack([across @ x.square(), down @ y.square()], dim=-1)
+    spread = (square - middle.square()).clamp_min(0).add(1e-4).sqrt()
+    share = parts.softmax(1)[:, 1:].mean((2, 3)).add(1e-6).sqrt()
+    return torch.cat([middle, spread, 4 * share.unsqueeze(-1)], dim=-1)
 
 
 def attended(maps: Float[Tensor, "B C k l"], attention: Float[Tensor, "B J h w"]) -> Float[Tensor, "B J C"]:

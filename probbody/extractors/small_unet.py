@@ -7,12 +7,12 @@ from torch.nn import functional as F
 
 from .trunk import Maps, Trunk
 
-GROUP = 16
-"""Channels that are normalised together; statistics of one picture alone, so that a batch is a loop."""
-
 
 class SmallUNet(Trunk):
     """Wide where the map is coarse, narrow where it is fine.
+
+    Norms are of the batch in training: with norms of groups of a picture's channels it learnt at half the pace (the loss of the
+    contrast after 200 steps was 7.4 instead of 7.0 nats, from 8.5).
 
     On one thread of a server's processor (bfloat16, channels last) the default trains at about 60 pictures of 192 x 192
     a second, 48 x 48 out, and reads one in 8 ms.
@@ -30,10 +30,8 @@ class SmallUNet(Trunk):
         blocks: tuple[int, int, int, int] = (0, 1, 1, 1),
     ) -> None:
         super().__init__()
-        if any(width < GROUP or width % GROUP for width in widths) or min(blocks) < 0:
-            raise ValueError(
-                f"widths: expected multiples of {GROUP} and counts of blocks, found {widths} and {blocks}."
-            )
+        if min(widths) < 1 or min(blocks) < 0:
+            raise ValueError(f"widths, blocks: expected channels and counts, found {widths} and {blocks}.")
         self.widths, self.blocks = tuple(widths), tuple(blocks)
         self.channels, self.deep_channels = widths[1], widths[3]
         self.stem = nn.Sequential(_Layer(3, widths[0], stride=2), _Layer(widths[0], widths[1], stride=2))
@@ -67,7 +65,7 @@ class _Layer(nn.Module):
     def __init__(self, before: int, after: int, stride: int = 1) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(before, after, 3, stride, 1, bias=False)
-        self.norm = nn.GroupNorm(after // GROUP, after)
+        self.norm = nn.BatchNorm2d(after)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
         return F.relu(self.norm(self.convolution(x)))
@@ -80,7 +78,7 @@ class _Residual(nn.Module):
         super().__init__()
         self.first = _Layer(width, width)
         self.convolution = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.norm = nn.GroupNorm(width // GROUP, width)
+        self.norm = nn.BatchNorm2d(width)
         nn.init.zeros_(self.norm.weight)  # at first what comes in goes on as it is
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
