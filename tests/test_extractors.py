@@ -157,9 +157,17 @@ def test_the_default_is_small() -> None:
     assert sum(part.numel() for part in reader.parameters()) < 3.6e6
 
 
-def test_features_come_back_from_their_file(tmp_path: Path) -> None:
-    learnt, path, images = some_learnt(), tmp_path / "features.safetensors", torch.rand(2, 3, 64, 64)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[LearntFeatures, bytes]:
+    """Learnt features, and the bytes of their file."""
+    learnt, path = some_learnt(), tmp_path_factory.mktemp("learnt") / "features.safetensors"
     save_features(path, learnt, {"seed": "3"})
+    return learnt, path.read_bytes()
+
+
+def test_features_come_back_from_their_file(written: tuple[LearntFeatures, bytes], tmp_path: Path) -> None:
+    (learnt, content), path, images = written, tmp_path / "features.safetensors", torch.rand(2, 3, 64, 64)
+    path.write_bytes(content)
     again = load_features(path)
     assert (again.concentration, again.temper, again.licence) == (31.5, 0.07, "CC0-1.0")
     assert (again.reader(images) * learnt.reader(images)).sum(1).min() > 0.99
@@ -178,9 +186,11 @@ def test_features_come_back_from_their_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["cut", "damaged", "foreign", "missing"])
-def test_a_file_that_holds_no_features_is_refused_in_one_sentence(tmp_path: Path, harm: str) -> None:
+def test_a_file_that_holds_no_features_is_refused_in_one_sentence(
+    written: tuple[LearntFeatures, bytes], tmp_path: Path, harm: str
+) -> None:
     path = tmp_path / "features.safetensors"
-    save_features(path, some_learnt())
+    path.write_bytes(written[1])
     if harm == "cut":
         path.write_bytes(path.read_bytes()[:-100])
     elif harm == "damaged":

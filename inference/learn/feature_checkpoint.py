@@ -25,8 +25,8 @@ def save_run(run: FeatureRun, path: Path) -> None:
     """Everything, whole or not at all."""
     state = {name: getattr(run, name).state_dict() for name in _PARTS} | {name: getattr(run, name) for name in _COUNTS}
     about = {"trunk": words_of(run.reader.trunk), "size": run.reader.size, "channels": run.reader.channels}
-    with written_whole(path) as partial:
-        torch.save(state | about | {"training": asdict(run.training)}, partial)
+    with written_whole(path) as partial, open(partial, "wb") as file:  # a name that begins with a dot is not for torch
+        torch.save(state | about | {"training": asdict(run.training)}, file)
 
 
 def resume_run(run: FeatureRun, path: Path) -> None:

@@ -73,7 +73,7 @@ def new_run(body: ArticulatedBody, training: FeatureTraining, trunk: Trunk | Non
 def examined(run: FeatureRun, body: ArticulatedBody, validation: Lessons, pictures: int = 256) -> FeatureMeasures:
     """How well the moving mean of the reader reads pictures that it does not learn from."""
     examination = Examination(run.marking, at_rest(body).vertices[0])
-    for batch in range(pictures // 32):
+    for batch in range(max(pictures // 32, 1)):
         with half_precision(run.device):
             examination.add(run.average, run.bank.rows, validation(batch, 32), draws(run.training.seed, batch))
     return examination.result()
