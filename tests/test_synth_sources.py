@@ -7,15 +7,24 @@ import torch
 from PIL import Image
 from scipy import stats
 
+from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
+from probbody.geometry.cameras import PinholeCamera
+from probbody.geometry.rest import at_rest
 from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle
 from probbody.priors.shipped import mixture_prior, vae_prior
+from probbody.quantities import Pose
+from probbody.render.hits import look
 from probbody.synth.backdrops import Backdrops, MixedBackdrops, PhotographBackdrops
 from probbody.synth.chances import Chances
+from probbody.synth.dimness import Bulk
+from probbody.synth.figure import Figure
 from probbody.synth.lens import taken
 from probbody.synth.occluders import drawn_things
 from probbody.synth.poses import CapturedPoses, PriorPoses
+from probbody.synth.scanlines import is_closed, scanned
 from probbody.synth.scenery import DrawnBackdrops
+from probbody.synth.skirts import Skirt
 
 
 def chances(count: int, seed: int = 0) -> Chances:
@@ -161,3 +170,54 @@ def test_lenses_change_pictures_a_little_each_in_its_own_way(size: tuple[int, in
     assert 0.005 < float((shot - picture).abs().mean()) < 0.25
     assert float((shot[0] - shot[1]).abs().mean()) > 1e-3
     assert torch.equal(taken(picture[:1], chances(12)[torch.tensor([7])])[0], shot[7])
+
+
+def test_scanned_bodies_are_those_that_are_drawn_in_boxes() -> None:
+    body = open_body()
+    pose = PriorPoses(vae_prior()).draw(chances(3)).float()
+    rotations = torch.eye(3).repeat(3, 24, 1, 1)
+    rotations[:, 1:22] = pose
+    rotations[:, 0] = torch.diag(torch.tensor([1.0, -1, -1]))
+    surface = body(Pose(rotations, torch.zeros(3, 10), torch.tensor([[0.0, 0, 3], [0.3, 0, 2], [0, -0.5, 1.2]])))
+    camera = PinholeCamera.looking_ahead(110.0, (90, 120), 3)
+    boxes, lines = look(surface, camera, 1), scanned(surface, camera, len(body.faces))
+    assert is_closed(body.faces)
+    assert not is_closed(body.faces[1:])
+    first, second = (torch.full((3 * 90 * 120,), -1) for _ in range(2))
+    first[boxes.place], second[lines.place] = boxes.face, lines.face
+    assert int((first != second).sum()) <= 3  # where two surfaces touch, or an edge runs through a centre
+    same = boxes.face[torch.isin(boxes.place, lines.place)] == lines.face[torch.isin(lines.place, boxes.place)]
+    here, there = (hits.depth[torch.isin(hits.place, other.place)] for hits, other in ((boxes, lines), (lines, boxes)))
+    torch.testing.assert_close(here[same], there[same])
+    torch.testing.assert_close(lines.shares.sum(-1), torch.ones(len(lines.place)))
+
+
+def test_an_arm_before_the_lamp_dims_the_chest() -> None:
+    """One vertex with a ball between it and the lamp, one beside, one in the ball."""
+    bulk = Bulk(torch.zeros(3, dtype=torch.long), 1)
+    points = torch.tensor([[[0.0, 0, 0], [1.0, 0, 0], [0.0, 0.5, 0]]])
+    normals = torch.tensor([[[0.0, 1, 0]]]).expand(1, 3, 3)
+    ball = (torch.tensor([[[0.0, 0.5, 0]]]), torch.tensor([[0.1]]))
+    lamp, around = bulk.dimmed(points, normals, torch.tensor([[0.0, 1, 0]]), ball)
+    torch.testing.assert_close(lamp, torch.tensor([[0.0, 1, 1]]))
+    torch.testing.assert_close(
+        around, torch.tensor([[1 - 0.8 * 0.04, 1 - 0.8 * 0.04 / 5 * 0.2**0.5, 1]]), atol=1e-3, rtol=0
+    )
+
+
+def test_a_skirt_goes_around_both_legs_and_is_gone_where_nobody_wears_one() -> None:
+    body = open_body()
+    skirt = Skirt.around(body, Figure.of(body))
+    surface = at_rest(body).vertices.expand(2, -1, -1)
+    side, front = (torch.tensor([[axis == 0, 0, axis == 2]]).float().expand(2, 3) for axis in (0, 2))
+    worn, wide = torch.tensor([True, False]), torch.tensor([0.1, 0.1])
+    vertices, holder, rest = skirt.vertices(surface, side, front, torch.tensor([0.6, 0.6]), wide, worn)
+    rings = vertices[:, surface.shape[1] :]
+    assert bool((rings[1] == surface[1, 0]).all())
+    knee = surface[0, (surface[0, :, 1] + 0.45).abs() < 0.1]
+    hem = rings[0, -24:]
+    assert hem[:, 0].max() > knee[:, 0].max()
+    assert hem[:, 2].min() < knee[:, 2].min()
+    assert float(hem.norm(dim=-1).max()) < 1
+    assert vertices.shape[:2] == holder.shape == rest.shape[:2]
+    assert int(skirt.faces.max()) == vertices.shape[1] - 1

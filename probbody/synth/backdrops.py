@@ -31,7 +31,7 @@ class PhotographBackdrops(Backdrops):
         if len(photographs) == 0:
             raise ValueError("PhotographBackdrops: expected at least one photograph, found none.")
         # colours last, on the CPU: there torch resizes 8 bits in a third of the time of floats
-        self._photographs = photographs.cpu().contiguous(memory_format=torch.channels_last)
+        self.photographs = photographs.cpu().contiguous(memory_format=torch.channels_last)
 
     @classmethod
     def of_folder(
@@ -60,11 +60,11 @@ class PhotographBackdrops(Backdrops):
         return cls(torch.stack([(255 * as_array(square)).round().to(torch.uint8) for square in squares]))
 
     def __len__(self) -> int:
-        return len(self._photographs)
+        return len(self.photographs)
 
     def draw(self, chances: Chances, size: tuple[int, int]) -> Float[Tensor, "B 3 H W"]:
         """A square or oblong piece of one photograph each, a quarter of its side or more."""
-        number, side = len(self._photographs), self._photographs.shape[-1]
+        number, side = len(self.photographs), self.photographs.shape[-1]
         which = (chances.uniform() * number).long().clamp_max(number - 1)
         extent = chances.uniform(low=0.25, high=1.0).unsqueeze(-1) * chances.uniform(2, low=0.8, high=1.0)
         begin = ((1 - extent) * chances.uniform(2) * side).long()
@@ -83,7 +83,7 @@ class PhotographBackdrops(Backdrops):
     def _piece(self, box: list[int], size: tuple[int, int], focus: float, flip: bool) -> UInt8[Tensor, "1 3 H W"]:
         """The photograph of this number between left, top, right and bottom."""
         row, left, top, right, bottom = box
-        piece = self._photographs[row : row + 1, :, top:bottom, left:right]
+        piece = self.photographs[row : row + 1, :, top:bottom, left:right]
         if focus < 0.6:  # what is out of focus is made small and large again
             coarse = (max(8, round(size[0] * focus)), max(8, round(size[1] * focus)))
             piece = _resized(piece, coarse)

@@ -9,7 +9,8 @@ from torch import Tensor
 from ..contracts import ArticulatedBody
 from .figure import Figure
 
-_SLICES = 3  # of each part, along its bone
+_SLICES = 2  # of each part, along its bone
+_AT_ONCE = 4  # bodies, whose pairs of points and balls fit into the processor's cache
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,45 @@ class Bulk:
         A ball takes what it covers of a soft cone towards the lamp, and of the sky its solid angle times the cosine; balls
         that a point lies in or touches take nothing.
         """
-        middle, radius = balls
-        away = [middle[:, None, :, axis] - points[:, :, None, axis] for axis in range(3)]
-        ahead = sum(part * towards[:, axis, None, None] for axis, part in enumerate(away))
-        above = sum(part * normals[:, :, axis, None] for axis, part in enumerate(away))
-        square = away[0] * away[0] + away[1] * away[1] + away[2] * away[2]
-        wide = radius.unsqueeze(1)
-        assert isinstance(ahead, Tensor)
-        assert isinstance(above, Tensor)
-        off = (square - ahead * ahead).clamp_min_(0).sqrt_()
-        blocked = ((wide * 1.15 - off) / (wide * 0.6)).clamp_(0, 1).mul_(((ahead - wide) * 20).clamp_(0, 1))
-        lamp = (1 - blocked).prod(-1)
-        near = (above / square.clamp_min(1e-6).sqrt()).clamp_(0, 1) * (wide * wide / square.clamp_min(1e-6)).clamp_max_(
-            1
-        )
-        near = near * (square > (1.3 * wide) ** 2)
-        return lamp, (1 - 0.8 * near.sum(-1)).clamp_min(0.25)
+        parts = [
+            _dimmed(*part)
+            for part in zip(*(held.split(_AT_ONCE) for held in (points, normals, towards, *balls)), strict=True)
+        ]
+        return torch.cat([lamp for lamp, _ in parts]), torch.cat([around for _, around in parts])
+
+
+def _dimmed(
+    points: Float[Tensor, "B V 3"], normals: Float[Tensor, "B V 3"], towards: Float[Tensor, "B 3"],
+    middle: Float[Tensor, "B N 3"], radius: Float[Tensor, "B N"],
+) -> tuple[Float[Tensor, "B V"], Float[Tensor, "B V"]]:  # fmt: skip
+    centre = middle[:, :1]
+    points, middle, wide = points - centre, middle - centre, radius.unsqueeze(1)
+    square = _products(points, -2 * middle).add_(_squares(points).unsqueeze(2)).add_(_squares(middle).unsqueeze(1))
+    square.clamp_(min=1e-6)
+    ahead = _along(middle, towards).unsqueeze(1) - _along(points, towards).unsqueeze(2)
+    above = _products(normals, middle).sub_((normals * points).sum(-1, keepdim=True))
+    off = torch.addcmul(square, ahead, ahead, value=-1).clamp_(min=0).sqrt_()
+    blocked = ((wide * 1.15 - off) / (wide * 0.6)).clamp_(0, 1).mul_(ahead.sub_(wide).mul_(20).clamp_(0, 1))
+    near = (
+        (wide * wide / square)
+        .clamp_(max=1)
+        .mul_(above.mul_(square.rsqrt()).clamp_(0, 1))
+        .mul_(square > (1.3 * wide) ** 2)
+    )
+    return (1 - blocked).prod(-1), (1 - 0.8 * near.sum(-1)).clamp_min_(0.25)
+
+
+def _products(first: Float[Tensor, "B V 3"], second: Float[Tensor, "B N 3"]) -> Float[Tensor, "B V N"]:
+    """Scalar products of all with all, summed in one order whatever the number of bodies, as a matrix product is not."""
+    total = first[:, :, None, 0] * second[:, None, :, 0]
+    return total.addcmul_(first[:, :, None, 1], second[:, None, :, 1]).addcmul_(
+        first[:, :, None, 2], second[:, None, :, 2]
+    )
+
+
+def _along(vectors: Float[Tensor, "B V 3"], direction: Float[Tensor, "B 3"]) -> Float[Tensor, "B V"]:
+    return (vectors * direction.unsqueeze(1)).sum(-1)
+
+
+def _squares(vectors: Float[Tensor, "B V 3"]) -> Float[Tensor, "B V"]:
+    return (vectors * vectors).sum(-1)

@@ -1,7 +1,7 @@
 """People as layers of a picture: rendered, dressed and lit."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,12 +11,16 @@ from ..contracts import ArticulatedBody
 from ..geometry.cameras import PinholeCamera
 from ..geometry.meshes import vertex_normals
 from ..quantities import Record
-from ..render.hits import Hits, look
+from ..render.hits import Hits
 from .dimness import Bulk
 from .figure import Figure, dot
-from .lights import Light, shaded
-from .outfits import worn
+from .lights import Falling, Light, shaded
+from .outfits import SLOTS, Cut, Worn, worn
 from .people import People
+from .scanlines import is_closed, scanned
+
+_AT_ONCE = 1 << 15  # samples
+_FOLDS = 256  # pixels along a side of a picture of creased cloth
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,12 @@ class Studio:
 
     def __init__(self, body: ArticulatedBody, figure: Figure) -> None:
         self._figure, self._bulk = figure, Bulk.of(body, figure)
-        self._folds = _folds(256)
+        self._closed = len(body.faces) if is_closed(body.faces) else 0
+        self._folds = _folds(_FOLDS).flatten(1)
 
     def layers(self, people: People, camera: PinholeCamera, textures: Float[Tensor, "B 3 T T"], light: Light) -> Layers:
         """People in their clothes, of which some are printed with textures."""
-        hits = look(people.dressed, camera, 1)
+        hits = scanned(people.dressed, camera, self._closed)
         bodies, height, width = hits.pixels
         colours = self._paint(hits, people, textures, light, camera)
         corner = hits.corner.gather(1, hits.shares.argmax(-1, keepdim=True)).squeeze(-1)
@@ -58,23 +63,35 @@ class Studio:
     def _paint(
         self, hits: Hits, people: People, textures: Tensor, light: Light, camera: PinholeCamera
     ) -> Float[Tensor, "3 N"]:
-        """The colours of the samples. Coordinates come first here: arithmetic runs along the samples."""
-        body = hits.place // (hits.size[0] * hits.size[1])
-        carried = hits.carry(self._carried(people, light).flatten(0, 1))
-        place, normal, dim = carried.mT.contiguous().split([3, 3, 2])
-        slot = worn(self._figure, place, people.cut.of(body))
+        """The colours of the samples, some at a time: as many as the processor's cache holds."""
         wide = people.bare.joints[:, 0, 2].clamp_min(0.1) / camera.focal[:, 0]
-        cloth = people.cloth.seen_at(wide).of(body, slot)
+        tables = _Tables(
+            self._carried(people, light).flatten(0, 1), people.cut.packed(), people.cloth.seen_at(wide).packed(),
+            textures.transpose(0, 1).flatten(1), textures.shape[-1], light.packed(),
+            torch.cat([camera.centre, camera.focal], -1).mT.contiguous(),
+        )  # fmt: skip
+        names = ("place", "face", "corner", "shares", "depth")
+        parts = zip(*(getattr(hits, name).split(_AT_ONCE) for name in names), strict=True)
+        colours = [self._painted(replace(hits, **dict(zip(names, part, strict=True))), tables) for part in parts]
+        return torch.cat(colours, 1) if colours else hits.shares.new_zeros(3, 0)
+
+    def _painted(self, hits: Hits, tables: "_Tables") -> Float[Tensor, "3 N"]:
+        """Coordinates come first here: arithmetic runs along the samples."""
+        body = hits.place // (hits.size[0] * hits.size[1])
+        place, normal, dim = hits.carry(tables.vertices).mT.contiguous().split([3, 3, 2])
+        slot = worn(self._figure, place, Cut.of(tables.cuts, body))
+        cloth = Worn.of(tables.cloths, body * SLOTS + slot)
         one = torch.sigmoid(cloth.sharpness * torch.sin(2 * math.pi * (dot(place, cloth.along) + cloth.phase[0])))
         two = torch.sigmoid(cloth.sharpness * torch.sin(2 * math.pi * (dot(place, cloth.across) + cloth.phase[1])))
         share = cloth.mixture[0] * 0.5 + cloth.mixture[1] * one + cloth.mixture[2] * two + cloth.mixture[3] * one * two
         colour = torch.lerp(cloth.first, cloth.second, share.clamp(0, 1))
         flat = torch.stack([place[0] + 0.7 * place[2], 0.3 * place[2] - place[1]])
-        colour = torch.lerp(colour, _looked_up(textures, flat * cloth.spread + cloth.phase, body), cloth.texture)
-        bump = _looked_up(self._folds.to(place).unsqueeze(0), flat * 1.6 + cloth.phase, torch.zeros_like(body))
-        view = self._views(hits, camera, body)
+        printed = _looked_up(tables.textures, tables.side, flat * cloth.spread + cloth.phase, body)
+        colour = torch.lerp(colour, printed, cloth.texture)
+        bump = _looked_up(self._folds.to(place), _FOLDS, flat * 1.6 + cloth.phase, 0)
+        view = _views(hits, tables.cameras, body)
         normal = normal * torch.where(dot(normal, view) > 0, -1, 1) + cloth.folds * bump  # cloth has two sides
-        return shaded(colour, normal, view, cloth.gloss, light.of(body), dim)
+        return shaded(colour, normal, view, cloth.gloss, Falling.of(tables.lights, body), dim)
 
     def _carried(self, people: People, light: Light) -> Float[Tensor, "B W 8"]:
         """What pixels have of vertices: the place at rest, the normal, how much of the lamp and of all light there is."""
@@ -85,24 +102,36 @@ class Studio:
         dim = torch.stack([lamp, around], -1).gather(1, people.holder.unsqueeze(-1).expand(-1, -1, 2))
         return torch.cat([people.rest, normals, dim], -1)
 
-    def _views(self, hits: Hits, camera: PinholeCamera, body: Tensor) -> Float[Tensor, "3 N"]:
-        """Unit directions of the rays of the samples; the world is the camera's frame."""
-        inside = hits.place - body * (hits.size[0] * hits.size[1])
-        row = inside // hits.size[1]
-        held = torch.cat([camera.centre, camera.focal], -1).mT.index_select(1, body)
-        u, v = (inside - row * hits.size[1] + 0.5 - held[0]) / held[2], (row + 0.5 - held[1]) / held[3]
-        return torch.stack([u, v, torch.ones_like(u)]) * (u * u + v * v + 1).rsqrt()
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the colours of all samples are looked up in; a column, or a row of vertices, for each of many."""
+
+    vertices: Float[Tensor, "BW 8"]
+    cuts: Float[Tensor, "P B"]
+    cloths: Float[Tensor, "Q BG"]
+    textures: Float[Tensor, "3 BTT"]
+    side: int
+    """``T``"""
+    lights: Float[Tensor, "R B"]
+    cameras: Float[Tensor, "4 B"]
+
+
+def _views(hits: Hits, cameras: Float[Tensor, "4 B"], body: Int[Tensor, " N"]) -> Float[Tensor, "3 N"]:
+    """Unit directions of the rays of the samples; the world is the camera's frame."""
+    inside = hits.place - body * (hits.size[0] * hits.size[1])
+    row = inside // hits.size[1]
+    held = cameras.index_select(1, body)
+    u, v = (inside - row * hits.size[1] + 0.5 - held[0]) / held[2], (row + 0.5 - held[1]) / held[3]
+    return torch.stack([u, v, torch.ones_like(u)]) * (u * u + v * v + 1).rsqrt()
 
 
 def _looked_up(
-    pictures: Float[Tensor, "B C T S"], where: Float[Tensor, "2 N"], row: Int[Tensor, " N"]
+    pictures: Float[Tensor, "C BTT"], side: int, where: Float[Tensor, "2 N"], row: Int[Tensor, " N"] | int
 ) -> Float[Tensor, "C N"]:
-    """What tiled pictures have at places of which one unit is a picture, to the nearest pixel."""
-    height, width = pictures.shape[2:]
-    u = (where[0].frac() * width + width).long() % width
-    v = (where[1].frac() * height + height).long() % height
-    place = (row * height + v) * width + u
-    return torch.stack([plane.reshape(-1).index_select(0, place) for plane in pictures.unbind(1)])
+    """What tiled square pictures have at places of which one unit is a picture, to the nearest pixel."""
+    u, v = ((where.frac() * side + side).long() % side).unbind(0)
+    return pictures.index_select(1, (row * side + v) * side + u)
 
 
 def _folds(size: int) -> Float[Tensor, "3 size size"]:

@@ -29,11 +29,9 @@ class Light(Record):
     def __len__(self) -> int:
         return len(self.up)
 
-    def of(self, body: Int[Tensor, " N"]) -> "Falling":
-        """The light of the pictures that many points are in."""
-        values = [value for _, value in self._items()]
-        packed = torch.cat(values, -1).mT.contiguous().index_select(1, body)
-        return Falling(*packed.split([value.shape[-1] for value in values]))
+    def packed(self) -> Float[Tensor, "P B"]:
+        """All of it in one table, a column a picture."""
+        return torch.cat([value for _, value in self._items()], -1).mT.contiguous()
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,11 @@ class Falling:
     ground: Float[Tensor, "3 N"]
     rim: Float[Tensor, "3 N"]
     soft: Float[Tensor, "1 N"]
+
+    @classmethod
+    def of(cls, table: Float[Tensor, "P B"], body: Int[Tensor, " N"]) -> "Falling":
+        """The light of the pictures that many points are in, from the table of these."""
+        return cls(*table.index_select(1, body).split([3, 3, 3, 3, 3, 3, 1]))
 
 
 def lit(chances: Chances, up: Float[Tensor, "B 3"], surroundings: Float[Tensor, "B 3"]) -> Light:

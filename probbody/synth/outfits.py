@@ -47,10 +47,14 @@ class Cut(Record):
     def __len__(self) -> int:
         return len(self.sleeve)
 
-    def of(self, body: Int[Tensor, " N"]) -> "Cut":
-        """The cuts of many points, whose bodies are told."""
-        packed = torch.stack([value for _, value in self._items()]).index_select(1, body)
-        return Cut(*packed.unbind(0))
+    def packed(self) -> Float[Tensor, "P B"]:
+        """All of it in one table, a column a person."""
+        return torch.stack([value for _, value in self._items()])
+
+    @classmethod
+    def of(cls, table: Float[Tensor, "P B"], body: Int[Tensor, " N"]) -> "Cut":
+        """The cuts of many points, whose bodies are told, from the table of their bodies."""
+        return cls(*table.index_select(1, body).unbind(0))
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,9 @@ class Cloth(Record):
         mixture = torch.stack([plain + 2 * lost, along * one, across * two, both * one * two], -1)
         return replace(self, mixture=mixture)
 
-    def of(self, body: Int[Tensor, " N"], slot: Int[Tensor, " N"]) -> "Worn":
-        """What many points are covered with."""
-        values = [value.flatten(0, 1) for _, value in self._items()]
-        packed = torch.cat(values, -1).mT.contiguous()
-        parts = packed.index_select(1, body * self.first.shape[1] + slot).split([value.shape[-1] for value in values])
-        return Worn(*parts)
+    def packed(self) -> Float[Tensor, "P BG"]:
+        """All of it in one table, a column a slot."""
+        return torch.cat([value.flatten(0, 1) for _, value in self._items()], -1).mT.contiguous()
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ class Worn:
     spread: Float[Tensor, "1 N"]
     folds: Float[Tensor, "1 N"]
     gloss: Float[Tensor, "1 N"]
+
+    @classmethod
+    def of(cls, table: Float[Tensor, "P BG"], where: Int[Tensor, " N"]) -> "Worn":
+        """What many points are covered with, from the table of their cloths; ``where`` are columns."""
+        return cls(*table.index_select(1, where).split([3, 3, 3, 3, 2, 1, 4, 1, 1, 1, 1]))
 
 
 def tailored(chances: Chances) -> Cut:
@@ -195,7 +201,7 @@ def loosened(figure: Figure, cut: Cut, chances: Chances) -> Float[Tensor, "B V"]
     points = figure.points.mT.to(chances.dtype)
     every = points.repeat(1, people)
     row = torch.arange(people, device=every.device).repeat_interleave(count)
-    slot = worn(figure, every, cut.of(row))
+    slot = worn(figure, every, Cut.of(cut.packed(), row))
     amount = chances.uniform(SLOTS)
     coat = chances.whether(0.25)
     off = 0.012 * amount
