@@ -27,6 +27,7 @@ FLOORS = [
         "probbody.pictures",
         "probbody.maps",
         "probbody.synth",
+        "probbody.synthocc",
         "probbody.extractors",
     ],
     ["probbody.models"],
@@ -46,6 +47,11 @@ NEIGHBOURS = {
     ("probbody.adversary", "probbody.metrics"),
     ("probbody.adversary", "probbody.pictures"),
     ("probbody.adversary", "probbody.data"),
+    ("probbody.synthocc", "probbody.synth"),
+    ("probbody.synthocc", "probbody.adversary"),
+    ("probbody.synthocc", "probbody.bodies"),
+    ("probbody.synthocc", "probbody.priors"),
+    ("probbody.synthocc", "probbody.data"),
     ("probbody.extractors", "probbody.priors"),  # weights on disk
     ("probbody.extractors", "probbody.features"),
 }

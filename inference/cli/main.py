@@ -120,6 +120,79 @@ def synth(
     run_synth(pictures, n=n, seed=seed, first=first, out=out, pool=pool)
 
 
+Folder = Annotated[Path, typer.Option("--out", help="Where results go; a run that was stopped goes on from there.")]
+Set = Annotated[
+    str, typer.Option("--set", help="small (64 pictures of each kind), standard (1,000) or large (10,000).")
+]
+Few = Annotated[int | None, typer.Option("--pictures", min=2, help="The first so many pictures of the set alone.")]
+Motion = Annotated[list[Path], typer.Option("--data", help="Captured motion, with --backdrops: real poses.")]
+Scenery = Annotated[Path | None, typer.Option("--backdrops", help="A folder of photographs, with --data.")]
+Names = Annotated[list[str], typer.Option("--only", help="Photographs whose names begin so alone.")]
+
+
+@app.command("eval")
+def evaluate(
+    out: Folder,
+    method: Annotated[list[str], typer.Option("--method", help="Such as nbv; may be given several times.")] = [],  # noqa: B006
+    table: Annotated[int | None, typer.Option("--table", help="1, 2 or 3: the papers' tables.")] = None,
+    extent: Set = "small",
+    condition: Annotated[list[str], typer.Option("--condition", help="clean, natural, @40 or @80.")] = [],  # noqa: B006
+    attack: Annotated[str, typer.Option(help="The method that patches are to harm.")] = "regressor",
+    features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
+    beside: Annotated[list[str], typer.Option(help="NAME=FILE: other features to run 3DNBF with.")] = [],  # noqa: B006
+    results: Annotated[list[str], typer.Option(help="NAME=FILE: what another program saved.")] = [],  # noqa: B006
+    start: Annotated[str | None, typer.Option(help="Which of --results fits start from.")] = None,
+    against: Annotated[Path | None, typer.Option(help="results.json of an earlier run, to compare with.")] = None,
+    write_pictures: Annotated[Path | None, typer.Option(help="Only write the pictures, for other programs.")] = None,
+    pictures: Few = None,
+    data: Motion = [],  # noqa: B006
+    backdrops: Scenery = None,
+    only: Names = [],  # noqa: B006
+    prior: Prior = "vae",
+    steps: Steps = None,
+    at_once: Annotated[int, typer.Option(min=1, help="Pictures that a method sees together.")] = 16,
+    seed: Seed = 2,
+    device: Device = "auto",
+) -> None:
+    """Measure methods on SynthOcc, an open benchmark of hidden people: tables, CSV, JSON and a report."""
+    from .compared import Parts, Pictures
+    from .evaluate import Asked, run_eval
+
+    run_eval(
+        Asked(out, tuple(method), table, tuple(condition), attack, at_once, against, write_pictures),
+        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only)),
+        Parts(features, tuple(beside), tuple(results), start, prior, steps, device),
+    )
+
+
+@app.command("adv-occ")
+def adv_occ(
+    out: Folder,
+    method: Annotated[str, typer.Option(help="Whom the patches are to harm.")] = "regressor",
+    side: Annotated[int, typer.Option(help="Of the patches, pixels of a 224 px frame.")] = 80,
+    maps: Annotated[int, typer.Option(min=0, help="Also draw where it hurts, on the first so many pictures.")] = 0,
+    extent: Set = "small",
+    pictures: Few = None,
+    data: Motion = [],  # noqa: B006
+    backdrops: Scenery = None,
+    only: Names = [],  # noqa: B006
+    features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
+    prior: Prior = "vae",
+    steps: Steps = None,
+    seed: Seed = 2,
+    device: Device = "auto",
+) -> None:
+    """Find the patches that harm a method most, on SynthOcc, and where on the body it hurts to be hidden."""
+    from .adversary import run_adv_occ
+    from .compared import Parts, Pictures
+
+    run_adv_occ(
+        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only)),
+        Parts(features, prior=prior, steps=steps, device=device),
+        method=method, side=side, out=out, maps=maps,
+    )  # fmt: skip
+
+
 @app.command()
 def doctor() -> None:
     """Say what is installed, which assets there are, which devices, what would fail and how to mend it."""

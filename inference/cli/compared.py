@@ -1,0 +1,158 @@
+"""What is compared on what, as the command line says it: pictures, methods, and what stands before people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+
+from probbody.data.hmr_results import read_results
+from probbody.errors import BadInput
+from probbody.extractors.shipped import load_features
+from probbody.synthocc import (
+    JOINTS,
+    LARGE,
+    SMALL,
+    STANDARD,
+    Attacked,
+    Clean,
+    Condition,
+    Natural,
+    Scenes,
+    Source,
+    SynthOcc,
+    captured,
+    drawn,
+)
+
+from ..evaluate.method import Method
+from ..evaluate.regression import SavedJoints, Started
+from ..evaluate.run import seen_of
+from ..evaluate.starts import AsSaved
+from ..learn.pose_data import taught_and_held_out
+from .methods import Workshop, method_named
+from .parts import body_named, device_named, features_named, prior_named
+
+EXTENTS = {extent.name: extent for extent in (SMALL, STANDARD, LARGE)}
+SIDES = {"@40": 40, "@80": 80}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which pictures are asked for."""
+
+    extent: str = "small"
+    pictures: int | None = None
+    """The first so many alone."""
+    seed: int = 2
+    data: tuple[Path, ...] = ()
+    """Captured motion, whose takes that nothing learns from are taken; the prior's poses without it."""
+    backdrops: Path | None = None
+    only: tuple[str, ...] = ()
+
+    def benchmark(self, folder: Path | None = None, size: tuple[int, int] = (192, 192)) -> SynthOcc:
+        """The benchmark, which keeps the numbers of its pictures in a folder."""
+        if self.extent not in EXTENTS:
+            raise BadInput(f"--set: expected one of {', '.join(EXTENTS)}, found {self.extent!r}.")
+        extent = EXTENTS[self.extent]
+        if self.pictures is not None:
+            extent = replace(extent, name=f"{extent.name}, first {self.pictures}", pictures=self.pictures)
+        return SynthOcc(extent, self._source(size), seed=self.seed, folder=folder)
+
+    def _source(self, size: tuple[int, int]) -> Source:
+        if bool(self.data) != (self.backdrops is not None):
+            raise BadInput("eval: expected --data and --backdrops together, or neither, found one of them.")
+        if self.backdrops is None:
+            return drawn(size)
+        kept = taught_and_held_out(self.data)[1]
+        if len(kept) == 0:
+            raise BadInput("--data: expected takes that nothing learns from, found none.")
+        return captured(kept.angles, kept.chances, self.backdrops, self.only, size)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What methods are made of, as the command line says it."""
+
+    features: Path | None = None
+    beside: tuple[str, ...] = ()
+    """``NAME=FILE``: other features, with which 3DNBF is run too."""
+    results: tuple[str, ...] = ()
+    """``NAME=FILE``: what other programs saved, taken as baselines."""
+    start: str | None = None
+    """Which of these fits start from."""
+    prior: str = "vae"
+    steps: int | None = None
+    device: str = "auto"
+
+    def workshop(self) -> Workshop:
+        """For methods that look."""
+        device = device_named(self.device)
+        body = body_named("coarse").to(device)
+        learnt = features_named(self.features, body, device)
+        shop = Workshop(body, prior_named(self.prior).to(device), learnt)
+        shop = shop if self.steps is None else replace(shop, steps=self.steps)
+        if self.start is None:
+            return shop
+        files = dict(_named("--results", words) for words in self.results)
+        if self.start not in files:
+            raise BadInput(f"--start: expected one of the names of --results, found {self.start!r}.")
+        return replace(shop, start=AsSaved(read_results(files[self.start]), body, self.start))
+
+    def others(self, shop: Workshop) -> list[Method]:
+        """3DNBF with other features, and what other programs saved."""
+        found: list[Method] = []
+        for words in self.beside:
+            name, file = _named("--beside", words)
+            other = load_features(file)
+            if len(other.features.features) != len(shop.body.weights):
+                raise BadInput(f"{file}: expected features of {len(shop.body.weights)} vertices, found others.")
+            parts = {
+                part: getattr(other, part).to(shop.body.weights.device) for part in ("reader", "features", "background")
+            }
+            method = replace(shop, learnt=replace(other, **parts)).nbv()
+            found.append(replace(method, name=name))  # type: ignore[type-var]
+        for words in self.results:
+            name, file = _named("--results", words)
+            if name != self.start:
+                held = read_results(file)
+                posed = held.rotations is not None
+                found.append(Started(AsSaved(held, shop.body, name), shop.body) if posed else SavedJoints(held, name))
+        return found
+
+
+def conditions_named(names: Sequence[str], attack: str, out: Path, shop: Workshop) -> list[Condition]:
+    """Columns by their names; patches are made for the method attacked, and kept beside the answers."""
+    found: list[Condition] = []
+    for name in names:
+        if name in SIDES:
+            victim = method_named(attack, shop)
+            path = out / f"patches_{SIDES[name]}_{attack}.json"
+            found.append(attacked(SIDES[name], victim, path, shop))
+        elif name in ("clean", "natural"):
+            found.append(Clean() if name == "clean" else Natural())
+        else:
+            raise BadInput(f"--condition: expected clean, natural, {', '.join(SIDES)}, found {name!r}.")
+    return found
+
+
+def attacked(side: int, victim: Method, path: Path | None, shop: Workshop) -> Attacked:
+    """Patches that harm a method most; one that looks at keypoints is refused, as no detector is there to be harmed."""
+    if "keypoints" in str(victim.card().get("evidence", "")):
+        raise BadInput(f"--attack: expected a method that looks at pixels alone, found {victim.name}.")
+    device = shop.body.weights.device
+    of = f"{victim.name} {victim.card().get('weights', victim.card().get('results', ''))}".strip()
+
+    def joints(scenes: Scenes) -> Float[torch.Tensor, "B J 3"]:
+        seen = seen_of(scenes, Clean()).to(device)
+        return victim(seen).joints[:, :JOINTS].detach().cpu()
+
+    return Attacked(side, joints, of, path)
+
+
+def _named(option: str, words: str) -> tuple[str, Path]:
+    name, separator, file = words.partition("=")
+    if not (name and separator and file):
+        raise BadInput(f"{option}: expected NAME=FILE, found {words!r}.")
+    return name, Path(file)

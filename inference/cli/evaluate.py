@@ -1,0 +1,164 @@
+"""``probbody eval``: methods on SynthOcc, the tables of the papers, a report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from probbody.errors import BadInput
+from probbody.synth.sheet import as_picture
+from probbody.synthocc import JOINTS, Condition, SynthOcc
+
+from ..evaluate.measured import Measured
+from ..evaluate.method import Method
+from ..evaluate.report import best_and_worst, write_page
+from ..evaluate.results import Result, Results, check_protocol, compared, read_results
+from ..evaluate.run import Run, seen_of
+from ..evaluate.tables import Table, write_csv
+from .compared import Parts, Pictures, conditions_named
+from .methods import TABLES, method_named
+
+TITLES = {
+    1: "Methods on SynthOcc-{}",
+    2: "Fits from one start, with the same keypoints, on SynthOcc-{}",
+    3: "What each part of 3DNBF is worth, on SynthOcc-{}",
+}
+CONDITIONS = {1: ("clean", "natural", "@40", "@80"), 2: ("clean", "@40", "@80"), 3: ("clean", "@80")}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared, and where it goes."""
+
+    out: Path
+    methods: tuple[str, ...] = ()
+    table: int | None = None
+    conditions: tuple[str, ...] = ()
+    attack: str = "regressor"
+    at_once: int = 16
+    against: Path | None = None
+    pictures_to: Path | None = None
+    """Where the pictures go, for programs that are run elsewhere; then nothing is measured."""
+
+    def __post_init__(self) -> None:
+        if bool(self.methods) == (self.table is not None):
+            raise BadInput("eval: expected --method or --table, found both or neither.")
+        if self.table is not None and self.table not in TABLES:
+            raise BadInput(f"--table: expected one of {', '.join(map(str, TABLES))}, found {self.table}.")
+
+    @property
+    def stem(self) -> str:
+        """Of the files that are written: the tables share a folder, and the answers in it."""
+        return "results" if self.table is None else f"table_{self.table}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods, what stands before the people, and the pictures."""
+
+    benchmark: SynthOcc
+    methods: tuple[Method, ...]
+    conditions: tuple[Condition, ...]
+    joint_names: tuple[str, ...]
+    device: torch.device
+
+    def answers(self, asked: Asked) -> dict[tuple[str, str], Measured]:
+        """Those of all methods, under a bar."""
+        run = Run(self.benchmark, asked.out, asked.at_once, self.device)
+        with tqdm(total=0, unit="picture", leave=False) as bar:
+            self.benchmark.numbers("clean", lambda done, total: _told(bar, "choosing pictures", done, total))
+            return run(self.methods, self.conditions, lambda what, done, total: _told(bar, what, done, total))
+
+    def results(self, answers: dict[tuple[str, str], Measured]) -> Results:
+        """With cards."""
+        found = []
+        for condition in self.conditions:
+            for method in self.methods:
+                card = {"settings": method.card(), "condition": condition.card(self.benchmark)}
+                found.append(Result.of(method.name, condition.name, card, answers[method.name, condition.name]))
+        return Results.of(self.benchmark.card(), found)
+
+    def table(self, asked: Asked, results: Results) -> Table:
+        """Compared with the regressor, the third with all of 3DNBF."""
+        names = tuple(method.name for method in self.methods)
+        first = "3DNBF" if asked.table == 3 else names[0] if asked.table is None else "regressor"
+        title = TITLES[asked.table] if asked.table is not None else "SynthOcc-{}"
+        against = first if first in names and len(names) > 1 else ""
+        columns = tuple(condition.name for condition in self.conditions)
+        return Table(title.format(results.protocol["set"]), names, columns, results, against=against)
+
+    def page(self, path: Path, table: Table, answers: dict[tuple[str, str], Measured]) -> None:
+        """The report, with what 3DNBF did best and worst on under the last condition."""
+        hardest, names = self.conditions[-1], [method.name for method in self.methods]
+        own = {name: answers[name, hardest.name] for name in names}
+        shown = best_and_worst(self.benchmark, hardest, own, "3DNBF" if "3DNBF" in names else names[-1])
+        write_page(path, [table], answers, self.joint_names, shown)
+
+
+def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
+    """Measure, write results as JSON and CSV and a report, and print the table; None where only pictures are written."""
+    torch.set_num_threads(1)
+    match = comparison(asked, pictures, parts)
+    earlier = None if asked.against is None else read_results(asked.against)
+    if earlier is not None:
+        check_protocol(match.benchmark.card(), earlier.protocol, str(asked.against))
+    if asked.pictures_to is not None:
+        write_pictures(match, asked.pictures_to)
+        return None
+    answers = match.answers(asked)
+    results = match.results(answers)
+    table = match.table(asked, results)
+    results.save(asked.out / f"{asked.stem}.json")
+    write_csv(asked.out / f"{asked.stem}.csv", results)
+    match.page(asked.out / f"{asked.stem}.html", table, answers)
+    print(f"protocol {results.protocol['hash']}")
+    print(table.text())
+    if earlier is not None:
+        _print_differences(results, earlier)
+    return results
+
+
+def comparison(asked: Asked, pictures: Pictures, parts: Parts) -> Comparison:
+    """Everything by its name."""
+    shop = parts.workshop()
+    names = asked.methods or TABLES[asked.table or 1]
+    methods = [method_named(name, shop) for name in names] + parts.others(shop)
+    size = shop.learnt.reader.size
+    benchmark = pictures.benchmark(asked.out, (size[0], size[1]))
+    columns = asked.conditions or CONDITIONS[asked.table or 1]
+    conditions = conditions_named(columns, asked.attack, asked.out, shop)
+    joints = tuple(shop.body.joint_names[:JOINTS])
+    return Comparison(benchmark, tuple(methods), tuple(conditions), joints, shop.body.weights.device)
+
+
+def write_pictures(match: Comparison, folder: Path) -> None:
+    """The pictures as PNG, for programs that are run elsewhere: ``condition/number.png``."""
+    count = len(match.benchmark)
+    for condition in match.conditions:
+        for start in range(0, count, 16):
+            scenes = condition.scenes(match.benchmark, slice(start, min(start + 16, count)))
+            seen = seen_of(scenes, condition)
+            for name, image in zip(seen.names, seen.images, strict=True):
+                path = folder / f"{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                as_picture(image).save(path)
+    print(f"{folder}: {len(match.conditions)} x {count} pictures")
+
+
+def _print_differences(results: Results, earlier: Results) -> None:
+    """What changed since, paired."""
+    for one in results.results:
+        before = earlier.find(one.method, one.condition)
+        for measure in ("MPJPE", "PA-MPJPE") if before is not None else ():
+            assert before is not None
+            apart = compared(one, before, measure)
+            print(
+                f"{one.method}, {one.condition}: {measure} {apart.estimate:+.1f} [{apart.low:+.1f}, {apart.high:+.1f}]"
+            )
+
+
+def _told(bar: tqdm, what: str, done: int, total: int) -> None:
+    bar.set_description(what, refresh=False)
+    bar.total, bar.n = total, done
+    bar.refresh()

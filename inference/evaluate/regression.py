@@ -1,0 +1,62 @@
+"""Methods that fit nothing: a start as it is, and joints that another program saved."""
+
+from dataclasses import dataclass
+
+import torch
+
+from probbody.bodies.joints import SMPL24
+from probbody.contracts import ArticulatedBody
+from probbody.data.hmr_results import ForeignResults
+from probbody.errors import BadInput
+from probbody.synthocc import JOINTS
+
+from .fingerprints import fingerprint_of
+from .method import Answer, Method, Seen
+from .starts import Start
+
+
+@dataclass(frozen=True)
+class Started(Method):
+    """A start taken for the answer: the regressor alone."""
+
+    start: Start
+    body: ArticulatedBody
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The start's."""
+        return self.start.name
+
+    @torch.no_grad()
+    def __call__(self, seen: Seen) -> Answer:
+        """The first of its guesses."""
+        pose = self.start.poses(seen)[0]
+        return Answer(self.body(pose).joints, pose)
+
+    def card(self) -> dict[str, object]:
+        """The start's."""
+        return self.start.card()
+
+
+@dataclass(frozen=True)
+class SavedJoints(Method):
+    """Joints of SMPL's skeleton that another program saved for these pictures."""
+
+    results: ForeignResults
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.results.joints is None or self.results.joints.shape[1] < JOINTS:
+            found = 0 if self.results.joints is None else self.results.joints.shape[1]
+            raise BadInput(f"{self.results.source}: expected the {len(SMPL24)} joints of SMPL, found {found}.")
+
+    def __call__(self, seen: Seen) -> Answer:
+        """As they were saved: the place of the body may be unknown."""
+        own = self.results.of([f"{name}.png" for name in seen.names])
+        assert own.joints is not None
+        return Answer(own.joints.to(seen.images))
+
+    def card(self) -> dict[str, object]:
+        """The file's numbers and licence."""
+        known = fingerprint_of(("joints", self.results.joints))
+        return {"results": known, "licence": self.results.licence}

@@ -1,0 +1,73 @@
+"""The pictures that methods did best and worst on, with what each of them took the body for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from probbody.contracts import ArticulatedBody
+from probbody.maps import captioned
+from probbody.pictures import beside_each_other, draw_mesh, from_the_side
+from probbody.synth.sheet import as_picture
+from probbody.synthocc import Condition, Scenes, SynthOcc
+
+from ..measured import Measured
+
+_SIDE = 240
+"""Pixels of a tile."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row of tiles, and what to say of it."""
+
+    words: str
+    sheet: Image.Image
+
+
+def best_and_worst(
+    benchmark: SynthOcc,
+    condition: Condition,
+    answers: Mapping[str, Measured],
+    judged: str,
+    count: int = 3,
+) -> list[Shown]:
+    """The pictures that the method ``judged`` did best and worst on: the truth, and every method's body, also from the side.
+
+    ``answers`` are those of all methods under this condition, by name; the error is the mean over all joints, pelvis at the
+    origin.
+    """
+    errors = answers[judged].rooted().of_images()
+    order = errors.argsort().tolist()
+    count = min(count, len(order) // 2 or 1)
+    rows = []
+    for place, row in [*(("best", n) for n in order[:count]), *(("worst", n) for n in order[-count:])]:
+        scene = condition.scenes(benchmark, slice(row, row + 1))
+        words = f"{condition.name}, {scene.names()[0]}, {place} of {judged}: {float(errors[row]):.0f} mm"
+        rows.append(Shown(words, _row(scene, row, answers, benchmark.source.body)))
+    return rows
+
+
+def _row(scene: Scenes, row: int, answers: Mapping[str, Measured], body: ArticulatedBody) -> Image.Image:
+    picture = as_picture(scene.pictures.images[0]).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    truth = body(scene.pictures.pose).vertices[0].detach()
+    tiles = [picture, _pair(picture, scene, truth, "truth", body)]
+    for name, held in answers.items():
+        pose = held.pose[row]
+        if bool(pose.rotations.isfinite().all()):
+            tiles.append(_pair(picture, scene, body(pose).vertices[0].detach(), name, body))
+    return beside_each_other(tiles)
+
+
+def _pair(picture: Image.Image, scene: Scenes, vertices: torch.Tensor, name: str, body: ArticulatedBody) -> Image.Image:
+    """A body over the picture, and from the side."""
+    camera = scene.pictures.camera.resized((_SIDE, _SIDE))
+    over, beside = picture.copy(), Image.new("RGB", (_SIDE, _SIDE), (255, 255, 255))
+    mesh = draw_mesh((_SIDE, _SIDE), vertices, camera.project(vertices[None])[0], body.faces)
+    mesh.putalpha(mesh.getchannel("A").point(lambda alpha: int(0.75 * alpha)))
+    over.paste(mesh, (0, 0), mesh)
+    side = from_the_side(vertices)
+    turned = draw_mesh((_SIDE, _SIDE), side, camera.project(side[None])[0], body.faces)
+    beside.paste(turned, (0, 0), turned)
+    return beside_each_other([captioned(over, name), beside], gap=0)

@@ -1,0 +1,124 @@
+"""Every method on every picture, in batches that are kept as they come, so that a run that was stopped goes on."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from probbody.data.files import written_whole
+from probbody.errors import BadInput
+from probbody.synth.joining import joined
+from probbody.synthocc import Condition, Scenes, SynthOcc
+
+from .measured import Measured, measured
+from .method import Method, Seen, checked
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how many pictures it is done for, and for how many it is to be."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A benchmark, and the folder that answers are kept in.
+
+    Batches are the same pictures whatever was done before, so that a run that was stopped and went on gives the table that
+    it would have given, to the last digit. A folder with answers under another protocol, in other batches, or of a method
+    that has changed meanwhile is refused.
+    """
+
+    benchmark: SynthOcc
+    folder: Path
+    at_once: int = 16
+    """Pictures that a method sees together."""
+    device: str | torch.device = "cpu"
+    """Where methods compute."""
+
+    def __call__(
+        self, methods: Sequence[Method], conditions: Sequence[Condition], progress: Progress | None = None
+    ) -> dict[tuple[str, str], Measured]:
+        """The answers by names of method and condition."""
+        if len({method.name for method in methods}) < len(methods):
+            raise BadInput(f"methods: expected different names, found {[method.name for method in methods]}.")
+        if self.at_once < 1:
+            raise BadInput(f"at_once: expected at least one picture, found {self.at_once}.")
+        _agreed(self.folder / "run.json", {"protocol": self.benchmark.card(), "at_once": self.at_once})
+        for condition in conditions:
+            for method in methods:
+                self._begun(method, condition)
+        found: dict[tuple[str, str], list[Measured]] = {}
+        for condition in conditions:
+            for start in range(0, len(self.benchmark), self.at_once):
+                part = slice(start, min(start + self.at_once, len(self.benchmark)))
+                for method, answers in zip(methods, self._batch(methods, condition, part, progress), strict=True):
+                    found.setdefault((method.name, condition.name), []).append(answers)
+        return {names: joined(parts) for names, parts in found.items()}
+
+    def _batch(
+        self, methods: Sequence[Method], condition: Condition, part: slice, progress: Progress | None
+    ) -> list[Measured]:
+        """Some pictures under one condition, which are drawn only if a method has not seen them."""
+        scenes: Scenes | None = None
+        answers = []
+        for method in methods:
+            path = self._place(method, condition) / f"{part.start:06d}-{part.stop:06d}.npz"
+            if not path.exists():
+                if scenes is None:
+                    scenes = condition.scenes(self.benchmark, part)
+                self._answered(method, condition, scenes).save(path)
+            answers.append(Measured.load(path))
+            if progress is not None:
+                progress(f"{condition.name}, {method.name}", part.stop, len(self.benchmark))
+        return answers
+
+    def _answered(self, method: Method, condition: Condition, scenes: Scenes) -> Measured:
+        seen = seen_of(scenes, condition).to(self.device)
+        begun = time.perf_counter()
+        answer = checked(method, seen)
+        seconds = time.perf_counter() - begun
+        return measured(answer, scenes, self.benchmark.source.body, seconds)
+
+    def _begun(self, method: Method, condition: Condition) -> None:
+        """The place for a method's answers, with what it and the condition are."""
+        card: dict[str, object] = {
+            "method": method.name,
+            "settings": method.card(),
+            "condition": condition.card(self.benchmark),
+        }
+        _agreed(self._place(method, condition) / "card.json", card)
+
+    def _place(self, method: Method, condition: Condition) -> Path:
+        return self.folder / "answers" / _plain(condition.name) / _plain(method.name)
+
+
+def seen_of(scenes: Scenes, condition: Condition) -> Seen:
+    """What methods are given of pictures."""
+    names = tuple(f"{_plain(condition.name)}/{name}" for name in scenes.names())
+    return Seen(scenes.pictures.images, scenes.pictures.camera, scenes.keypoints, names)
+
+
+def _agreed(path: Path, card: dict[str, object]) -> None:
+    """Writes a card, or refuses a folder that holds another one."""
+    plain = json.loads(json.dumps(card))
+    if not path.exists():
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+        return
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        held = {}
+    if held != plain:
+        differing = next(
+            (name for name in plain if not isinstance(held, dict) or held.get(name) != plain[name]), "more"
+        )
+        raise BadInput(
+            f"{path}: expected answers of the same {differing} as now, found those of another; choose another --out."
+        )
+
+
+def _plain(name: str) -> str:
+    """A name as a folder may have it."""
+    return "".join(sign if sign.isalnum() or sign in "-=" else "_" for sign in name.replace("@", "patch"))

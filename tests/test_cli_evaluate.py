@@ -1,0 +1,157 @@
+"""``probbody eval`` and ``probbody adv-occ`` from a shell: what they leave behind, and what they refuse."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from probbody.adversary import read_patches
+from probbody.extractors.shipped import save_features
+from probbody.features import CircleDirections, SigmoidDirections
+from probbody.inference.cli.main import main
+from probbody.inference.cli.methods import METHODS, TABLES, Workshop, rebinned, without_directions
+from tests.evaluation_scenes import untaught
+
+Ask = Callable[..., tuple[int, str, str]]
+FEW = ("--set", "small", "--pictures", "2", "--steps", "2", "--at-once", "2")
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["probbody", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        assert isinstance(left.value.code, int)
+        return left.value.code, told.out, told.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("features") / "tiny.safetensors"
+    save_features(path, untaught())
+    return path
+
+
+def test_methods_are_measured_and_told_of(ask: Ask, features: Path, tmp_path: Path) -> None:
+    words = ("eval", "--features", features, *FEW, "--condition", "clean", "--method", "regressor", "--method", "nbv")
+    code, out, _ = ask(*words, "--out", tmp_path / "one")
+    assert code == 0
+    assert "SynthOcc-small, first 2" in out
+    assert "3DNBF" in out
+    held = json.loads((tmp_path / "one" / "results.json").read_text())
+    assert [one["method"] for one in held["results"]] == ["regressor", "3DNBF"]
+    assert held["versions"]["torch"] == torch.__version__
+    assert out.startswith(f"protocol {held['protocol']['hash']}")
+    with open(tmp_path / "one" / "results.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["method"] for row in rows} == {"regressor", "3DNBF"}
+    assert (tmp_path / "one" / "results.html").read_text().startswith("<!doctype html>")
+    first = (tmp_path / "one" / "results.csv").read_text()
+    assert ask(*words, "--out", tmp_path / "one", "--against", tmp_path / "one" / "results.json")[0] == 0
+    assert (tmp_path / "one" / "results.csv").read_text() == first  # nothing was computed again
+    other = ("eval", "--features", features, "--method", "regressor", "--pictures", "3", "--out", tmp_path / "two")
+    code, _, err = ask(*other, "--against", tmp_path / "one" / "results.json")
+    assert code == 2
+    assert "expected results under the protocol" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--method", "magic"), "--method: expected one of mean-pose,"),
+        ((), "expected --method or --table"),
+        (("--table", "4"), "--table: expected one of 1, 2, 3, found 4"),
+        (("--table", "1", "--set", "huge"), "--set: expected one of small, standard, large"),
+        (("--method", "nbv", "--condition", "@60"), "--condition: expected clean, natural, @40, @80"),
+        (("--method", "nbv", "--data", "."), "expected --data and --backdrops together"),
+        (("--method", "nbv", "--results", "x"), "--results: expected NAME=FILE, found 'x'"),
+        (("--method", "nbv", "--start", "x"), "--start: expected one of the names of --results"),
+        (
+            ("--method", "nbv", "--condition", "@40", "--attack", "eft"),
+            "--attack: expected a method that looks at pixels",
+        ),
+    ],
+)
+def test_what_cannot_be_asked(ask: Ask, features: Path, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    code, _, err = ask("eval", "--features", features, "--out", tmp_path, *words)
+    assert code == 2
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_pictures_go_out_and_results_come_in(ask: Ask, features: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    words = (
+        "eval",
+        "--features",
+        features,
+        *FEW,
+        "--condition",
+        "clean",
+        "--method",
+        "regressor",
+        "--out",
+        tmp_path / "o",
+    )
+    assert ask(*words, "--write-pictures", folder)[0] == 0
+    written = sorted((folder / "clean").glob("*.png"))
+    assert len(written) == 2
+    with Image.open(written[0]) as picture:
+        assert picture.size == (64, 64)
+    joints = torch.randn(24, 3).tolist()
+    theirs = tmp_path / "theirs.json"
+    theirs.write_text(json.dumps({"imgname": [str(p) for p in written], "pred_joints": [joints, joints]}))
+    code, out, _ = ask(*words, "--results", f"theirs={theirs}")
+    assert code == 0
+    assert "theirs" in out
+
+
+def test_patches_are_searched_for_and_mapped(ask: Ask, features: Path, tmp_path: Path) -> None:
+    code, out, _ = ask(
+        "adv-occ", "--features", features, "--pictures", "2", "--side", "120", "--maps", "1", "--out", tmp_path
+    )
+    assert code == 0
+    assert "2 patches" in out
+    held = read_patches(tmp_path / "patches_120_regressor.json")
+    assert all(patch.error >= patch.clean - 1e-6 or patch.error > 0 for patch in held.patches)
+    assert (tmp_path / "sensitivity.glb").exists()
+    assert len(list(tmp_path.glob("map_*.png"))) == 1
+    assert ask("adv-occ", "--features", features, "--side", "224", "--out", tmp_path)[0] == 2
+
+
+def test_every_table_names_methods_that_there_are() -> None:
+    assert {name for names in TABLES.values() for name in names} <= set(METHODS)
+
+
+def test_every_method_has_its_own_name_and_card(features: Path) -> None:
+    from probbody.bodies.open_body import open_body
+    from probbody.priors import gaussian_prior
+
+    shop = Workshop(open_body(), gaussian_prior(), untaught())
+    methods = [make(shop) for make in METHODS.values()]
+    assert len({method.name for method in methods}) == len(METHODS)
+    for method in methods:
+        assert json.loads(json.dumps(method.card())) == method.card(), method.name
+
+
+def test_bins_have_the_features_that_the_circle_expects() -> None:
+    field = untaught().features
+    circle = field.directions
+    assert isinstance(circle, CircleDirections)
+    bins = rebinned(field, SigmoidDirections(3))
+    away = torch.einsum("o,vod->vd", circle.weights(torch.tensor([0.0, 0.0, 1.0])), field.features)
+    torch.testing.assert_close(bins.features[:, 1], torch.nn.functional.normalize(away, dim=-1))
+    plane = torch.nn.functional.normalize(field.features.mean(1), dim=-1)
+    torch.testing.assert_close(bins.features[:, 0], plane, atol=1e-5, rtol=1e-5)
+    blind = without_directions(untaught()).features
+    torch.testing.assert_close(blind.features[:, 0], plane, atol=1e-5, rtol=1e-5)
