@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 
 import torch
+from PIL import Image
 from tqdm import tqdm
 
+from probbody.data.files import refused_kindly, written_whole
 from probbody.data.motion import mirrored
 from probbody.errors import BadInput
 from probbody.synth.backdrops import Backdrops, MixedBackdrops, PhotographBackdrops
@@ -56,10 +58,17 @@ def run_synth(pictures: Pictures, *, n: int, seed: int, first: int, out: Path | 
         each = 1000 * (time.perf_counter() - begin) / max(drawn, 1)
         print(f"{pool}: {n} pictures, {drawn} of them drawn now" + (f", {each:.1f} ms each" if drawn else ""))
     if out is not None:
+        with refused_kindly(out):
+            out.mkdir(parents=True, exist_ok=True)
+        begin = time.perf_counter()
         drawn_now = pictures.draw(seed, torch.arange(first, first + n))
         each = 1000 * (time.perf_counter() - begin) / n
-        out.mkdir(parents=True, exist_ok=True)
-        contact_sheet(drawn_now.images).save(out / "sheet.png")
+        _save(contact_sheet(drawn_now.images), out / "sheet.png")
         for row in range(min(n, _PREVIEWS)):
-            with_labels(drawn_now, row, pictures.body).save(out / f"labels_{first + row:06d}.png")
+            _save(with_labels(drawn_now, row, pictures.body), out / f"labels_{first + row:06d}.png")
         print(f"{out}: sheet.png with {n} pictures, {min(n, _PREVIEWS)} labelled ones, {each:.1f} ms each")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    with written_whole(path) as temporary:
+        picture.save(temporary)

