@@ -12,10 +12,11 @@ from ..geometry.cameras import PinholeCamera
 from ..geometry.meshes import vertex_normals
 from ..quantities import Record
 from ..render.hits import Hits
+from .cloths import Worn
+from .cuts import SLOTS, Cut, worn
 from .dimness import Bulk
 from .figure import Figure, dot
 from .lights import Falling, Light, shaded
-from .outfits import SLOTS, Cut, Worn, worn
 from .people import People
 from .scanlines import is_closed, scanned
 

@@ -11,8 +11,9 @@ from ..contracts import ArticulatedBody
 from ..geometry.meshes import vertex_normals
 from ..quantities import Pose, Record, Surface
 from .chances import Chances
+from .cloths import Cloth, dyed
+from .cuts import Cut, hanging, loosened, tailored
 from .figure import Figure
-from .outfits import Cloth, Cut, dyed, hanging, loosened, tailored
 from .poses import Poses
 from .skirts import Skirt
 from .views import turned
