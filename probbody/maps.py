@@ -36,8 +36,8 @@ class FalseColours:
 
     def picture(self, features: Float[Tensor, "D h w"]) -> Image.Image:
         """A map in these colours, a pixel a feature."""
-        along = torch.einsum("cd,dhw->hwc", self.axes, features.detach().cpu() - self.middle[:, None, None])
-        return _picture(0.5 + 0.5 * along)
+        along = torch.einsum("cd,dhw->chw", self.axes, features.detach().cpu() - self.middle[:, None, None])
+        return as_picture(0.5 + 0.5 * along)
 
 
 def part_colours(parts: Float[Tensor, "P h w"]) -> Image.Image:
@@ -48,7 +48,7 @@ def part_colours(parts: Float[Tensor, "P h w"]) -> Image.Image:
         for part in range(count)
     ]
     palette = torch.tensor([(1.0, 1.0, 1.0), *hues]).to(parts)
-    return _picture(torch.einsum("phw,pc->hwc", parts.detach(), palette))
+    return as_picture(torch.einsum("phw,pc->chw", parts.detach(), palette))
 
 
 def heat_over(picture: Image.Image, chance: Float[Tensor, "h w"]) -> Image.Image:
@@ -94,6 +94,7 @@ def on_top_of_each_other(pictures: Sequence[Image.Image], gap: int = 6) -> Image
     return sheet
 
 
-def _picture(colours: Float[Tensor, "h w 3"]) -> Image.Image:
-    values = (255 * colours.cpu().clamp(0, 1)).round().byte().numpy()
-    return Image.fromarray(np.ascontiguousarray(values))
+def as_picture(colours: Float[Tensor, "3 H W"]) -> Image.Image:
+    """Colours in [0, 1] as a picture; what is outside of that is cut off."""
+    values = (255 * colours.detach().cpu().clamp(0, 1)).round().byte().movedim(0, -1)
+    return Image.fromarray(np.ascontiguousarray(values.numpy()))

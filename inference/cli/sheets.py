@@ -9,7 +9,7 @@ from torch import Tensor
 
 from probbody.bodies.joints import joint_set
 from probbody.geometry.cameras import PinholeCamera
-from probbody.maps import captioned, framed, heat_over, on_top_of_each_other, part_colours
+from probbody.maps import as_picture, captioned, framed, heat_over, on_top_of_each_other, part_colours
 from probbody.pictures import (
     SEEN,
     as_array,
@@ -60,7 +60,7 @@ def _pixel_sheet(photograph: Image.Image, people: FittedPeople, person: int) -> 
     reading = pixels.crops.reading[person]
     crop = replace(pixels.crops.crop[person].to("cpu"), resolution=(TILE, TILE))
     camera = crop.camera(people.camera[person].to("cpu"))
-    cut = _as_picture(crop.warp(as_array(photograph)[None])[0].clamp(0, 1))
+    cut = as_picture(crop.warp(as_array(photograph)[None])[0])
     features = _tile(pixels.colours.picture(reading.features[0]))
     parts = _tile(part_colours(reading.parts[0].cpu()))
     below = [captioned(features, "features"), captioned(parts, "parts")]
@@ -107,10 +107,6 @@ def _over(
         drawn.putalpha(drawn.getchannel("A").point(lambda alpha: int(0.8 * alpha)))
     shown.paste(drawn, (0, 0), drawn)
     return shown
-
-
-def _as_picture(colours: Float[Tensor, "3 H W"]) -> Image.Image:
-    return Image.fromarray((255 * colours).round().byte().movedim(0, -1).contiguous().numpy())
 
 
 def _tile(small: Image.Image) -> Image.Image:
