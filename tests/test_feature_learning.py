@@ -7,28 +7,42 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
+from probbody.extractors.learnt import LearntFeatures
+from probbody.extractors.reading import PictureReader, Reading
 from probbody.extractors.small_unet import SmallUNet
+from probbody.features.backgrounds import UniformBackground
 from probbody.features.directions import CircleDirections
+from probbody.features.emissions import VonMisesFisherEmission
+from probbody.features.fields import ExpectedFeatures
+from probbody.features.likelihoods import LogMixture
 from probbody.features.limbs import limbs_of
+from probbody.features.random_features import random_features
 from probbody.geometry.cameras import PinholeCamera
+from probbody.geometry.kernels import surface_kernels
 from probbody.geometry.rest import at_rest
 from probbody.geometry.rotations import axis_angle_to_matrix
+from probbody.inference.learn.company import Alone
 from probbody.inference.learn.contrast import FeatureBank, clutter_likeness, info_nce, near_vertices
 from probbody.inference.learn.feature_checkpoint import resume_run, run_of
 from probbody.inference.learn.feature_fitting import FeatureFitting, fitted_features
 from probbody.inference.learn.feature_measures import ranked_apart
+from probbody.inference.learn.feature_pictures import progress_sheet
 from probbody.inference.learn.feature_sampling import Marking, PointFeatures, at_all_visible, at_pixels, elsewhere
 from probbody.inference.learn.feature_settings import ContrastWeights, FeatureTraining, training_of
 from probbody.inference.learn.feature_training import examined, new_run, train_features
 from probbody.inference.learn.lesson import Lesson
+from probbody.inference.learn.norms import settle_norms
 from probbody.inference.learn.regression import regression_losses
+from probbody.inference.learn.temper import fitted_temper
 from probbody.inference.learn.variation import Variation
 from probbody.quantities import Pose
 from probbody.render.mesh import MeshRenderer
+from probbody.render.volume import VolumeRenderer
 
 BODY = open_body()
 SIZE = 64
@@ -332,3 +346,80 @@ def test_the_rate_warms_up_and_cools_down() -> None:
     assert rates[49] == pytest.approx(1.0)
     assert rates[50:] == sorted(rates[50:], reverse=True)
     assert rates[-1] < 0.02
+
+
+def test_norms_of_a_mean_of_weights_are_those_of_its_own_maps() -> None:
+    reader = new_run(BODY, settings(), small_trunk(), lessons).average
+    settle_norms(reader, lessons, None, pictures=24, batch=24)
+    seen: list[torch.Tensor] = []
+    first = reader.trunk.stem[0]
+    first.convolution.register_forward_hook(lambda _, given, told: seen.append(told))
+    reader(lessons(0, 24).images)
+    torch.testing.assert_close(first.norm.running_mean, seen[0].mean((0, 2, 3)), atol=2e-2, rtol=2e-2)  # in bfloat16
+    torch.testing.assert_close(first.norm.running_var, seen[0].var((0, 2, 3)), atol=2e-2, rtol=5e-2)
+    assert not first.norm.training
+
+
+def test_progress_shows_a_row_for_each_picture() -> None:
+    run = new_run(BODY, settings(), small_trunk(), lessons)
+    sheet = progress_sheet(run, lessons(0, 3))
+    assert sheet.height == 3 * 192 + 2 * 6
+    assert sheet.width == 4 * 192 + 3 * 6
+
+
+class Told(PictureReader):
+    """Says of pictures what it was told."""
+
+    def __init__(self, features: Tensor) -> None:
+        super().__init__()
+        self.told, self.channels, self.size = features, features.shape[1], (SIZE, SIZE)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.told
+
+    def read(self, images: Tensor, camera: PinholeCamera) -> Reading:
+        raise NotImplementedError
+
+
+def test_evidence_counts_in_full_where_pixels_are_independent_and_less_where_neighbours_are_wrong_together() -> None:
+    lesson, renderer = drawn(2, 16), VolumeRenderer(surface_kernels(BODY))
+    camera = lesson.camera.resized((16, 16))
+    rows = random_features(BODY, CircleDirections(4), 8, torch.Generator().manual_seed(0), wavelength=1.0)
+    field, background = ExpectedFeatures(rows, VonMisesFisherEmission(20.0)), UniformBackground(8)
+    rendering = renderer(lesson.surface, field.attributes(lesson.surface, camera), camera)
+    density = LogMixture().density(rendering, field, background)
+    found = []
+    for block in (1, 2):
+        drawn_features = density.sample()[..., ::block, ::block]
+        features = drawn_features.repeat_interleave(block, 2).repeat_interleave(block, 3)
+        learnt = LearntFeatures(Told(features), rows, 20.0, background, 1.0, "CC0-1.0")
+        found.append(fitted_temper(learnt, BODY, [lesson], renderer))
+    assert found[0].temper > 0.5
+    assert found[0].peaked > 0.7
+    assert found[1].temper < 0.6 * found[0].temper
+    assert found[1].covered < 0.9
+
+
+class Doubled(Alone):
+    """Two processes that happen to have the same pictures."""
+
+    def gather(self, rows: Tensor) -> Tensor:
+        return torch.cat([rows, rows])
+
+
+def test_what_others_see_comes_into_the_bank() -> None:
+    alone = new_run(BODY, settings(), small_trunk(), lessons)
+    both = new_run(BODY, settings(), small_trunk(), lessons, Doubled())
+    for run in (alone, both):
+        run.advance(lessons(0, 4))
+    assert int(both.bank.seen) == 2 * int(alone.bank.seen)
+    moved = (alone.bank.rows != new_run(BODY, settings(), small_trunk(), lessons).bank.rows).any(-1)
+    assert torch.equal(moved, (both.bank.rows != new_run(BODY, settings(), small_trunk(), lessons).bank.rows).any(-1))
+
+
+def test_each_process_has_steps_of_its_own() -> None:
+    three = [Doubled(), Doubled()]
+    for rank, company in enumerate(three):
+        company.rank, company.count = rank, 2
+    numbers = [company.number(step) for company in three for step in range(5)]
+    assert sorted(numbers) == list(range(10))

@@ -1,74 +1,96 @@
 """``probbody train features``: a reader of pictures and the features of a body, learnt from drawn pictures."""
 
-from dataclasses import asdict
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
+
+import torch
 
 from probbody.bodies.open_body import open_body
+from probbody.contracts import ArticulatedBody
 from probbody.data.files import written_whole
-from probbody.extractors.learnt import LearntFeatures
+from probbody.errors import BadInput
+from probbody.extractors.resnet_unet import ResNetUNet
 from probbody.extractors.shipped import save_features
+from probbody.extractors.small_unet import SmallUNet
+from probbody.extractors.trunk import Trunk
 
+from ..learn.company import Accelerated
 from ..learn.feature_checkpoint import run_of
 from ..learn.feature_data import PoolLessons
 from ..learn.feature_fitting import FeatureFitting, fitted_features
-from ..learn.feature_measures import FeatureMeasures
 from ..learn.feature_run import FeatureRun
 from ..learn.feature_settings import FeatureTraining
 from ..learn.feature_training import examined, train_features
+from ..learn.norms import settle_norms
 from ..learn.picture_pool import PicturePool
+from ..learn.temper import fitted_temper
+from .feature_card import MEASURED, TEMPERED, card, facts, told
 from .parts import device_named
 
 
-def run_train_features(
-    data: Path,
-    out: Path,
-    validation: Path,
-    training: FeatureTraining,
-    *,
-    resume: bool,
-    finish: bool,
-    device: str,
-    licence: str,
-) -> None:
+@dataclass(frozen=True)
+class How:
+    """How a training is run, apart from what is learnt."""
+
+    resume: bool = False
+    finish: bool = False
+    """Nothing more is learnt: features are made from the checkpoint as it is."""
+    together: bool = False
+    """With the other processes that were launched beside this one."""
+    device: str = "auto"
+    network: Literal["small", "resnet50"] = "small"
+    backbone: Path | None = None
+    """Weights that a ResNet-50 begins with."""
+    licence: str = "not stated"
+
+
+def run_train_features(data: Path, out: Path, validation: Path, training: FeatureTraining, how: How) -> None:
     """Learn a reader, or take one from its checkpoint, then fit what its features say of the body, and write both."""
-    body = open_body().to(device_named(device))
+    company = Accelerated() if how.together else None
+    body = open_body().to(company.device if company else device_named(how.device))
     taught = PoolLessons(PicturePool(data), body, training.seed)
     kept_out = PoolLessons(PicturePool(validation), body, training.seed)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    if finish:
+    if how.finish:
         run = run_of(checkpoint, body)
     else:
-        run = train_features(taught, body, checkpoint, training, validation=kept_out, resume=resume)
-    measures = examined(run, body, kept_out)
-    learnt = fitted_features(run.average, run.marking, taught, kept_out, licence, FeatureFitting(seed=training.seed))
+        run = train_features(
+            taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=kept_out,
+            company=company, resume=how.resume,
+        )  # fmt: skip
+    if run.company.rank == 0:
+        _finish(run, body, taught, kept_out, out, how.licence)
+
+
+def _trunk(how: How, seed: int) -> Trunk:
+    if how.backbone is not None and how.network != "resnet50":
+        raise BadInput("--backbone: expected with --network resnet50 alone, found another network.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if how.network == "small":
+            return SmallUNet()
+        trunk = ResNetUNet()
+    if how.backbone is not None:
+        trunk.read_backbone(how.backbone)
+    return trunk
+
+
+def _finish(
+    run: FeatureRun, body: ArticulatedBody, taught: PoolLessons, kept_out: PoolLessons, out: Path, licence: str
+) -> None:
+    """Features, their card, and the card's numbers for programs."""
+    settle_norms(run.average, taught, run.training.variation)
+    fitting = FeatureFitting(seed=run.training.seed)
+    learnt = fitted_features(run.average, run.marking, taught, kept_out, licence, fitting)
+    tempering = fitted_temper(learnt, body, [kept_out(step, 8) for step in range(TEMPERED // 8)])
+    learnt = replace(learnt, temper=tempering.temper)
     with written_whole(out) as path:
-        save_features(path, learnt, {"seed": str(training.seed), "steps": str(run.step)})
+        save_features(path, learnt, {"seed": str(run.training.seed), "steps": str(run.step)})
+    measures = examined(run, body, kept_out, MEASURED, learnt.features.features)
     with written_whole(out.with_suffix(".md")) as path:
-        path.write_text(card(run, learnt, measures, len(taught.pool), len(kept_out.pool)), encoding="utf-8")
+        path.write_text(card(out, run, learnt, measures, tempering, len(taught.pool)), encoding="utf-8")
+    with written_whole(out.with_suffix(".json")) as path:
+        path.write_text(json.dumps(facts(out, run, learnt, measures), indent=1) + "\n", encoding="utf-8")
     print(f"{out}: {run.step} steps, {out.stat().st_size / 1e6:.1f} MB; " + told(measures))
-
-
-def told(measures: FeatureMeasures) -> str:
-    """The measures in one line."""
-    return ", ".join(f"{name} {value:.3g}" for name, value in asdict(measures).items())
-
-
-def card(run: FeatureRun, learnt: LearntFeatures, measures: FeatureMeasures, pictures: int, kept_out: int) -> str:
-    """What was learnt, from what, how, and how well, for people."""
-    training = run.training
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in asdict(measures).items())
-    return f"""# Learnt features
-
-A network that reads pictures of a person, and what it says of the points of the open body and of everything else.
-
-Source: {pictures} drawn pictures, visited {run.step * training.batch} times. Licence: {learnt.licence}.
-Command: `probbody train features --steps {training.steps} --batch {training.batch} --seed {training.seed}
---directions {training.directions}{"" if training.contrast else " --without-contrast"}`; {run.step} steps were taken.
-Concentration {learnt.concentration:.1f}, temper {learnt.temper:.3g}.
-
-On 256 of {kept_out} drawn pictures that were not learnt from (lengths in mm; "mean" is the mean pose):
-
-| measure | value |
-| --- | --- |
-{rows}
-"""

@@ -257,18 +257,24 @@ def features(
     finish: Annotated[bool, typer.Option("--finish", help="Write features from the checkpoint as it is.")] = False,
     without_contrast: Annotated[bool, typer.Option(help="Features that only regression shapes.")] = False,
     directions: Annotated[int, typer.Option(min=1, help="Of limbs, that features are told apart by.")] = 4,
+    network: Annotated[str, typer.Option(help="small, or resnet50: the paper's.")] = "small",
+    backbone: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a resnet50 begins with.")] = None,
+    together: Annotated[bool, typer.Option("--together", help="With others that accelerate launch started.")] = False,
     device: Device = "auto",
     licence: Licence = "not stated",
 ) -> None:
     """Train the reader of pictures, and fit what its features say of a body, on drawn pictures."""
     from ..learn.feature_settings import ContrastWeights, FeatureTraining
-    from .features import run_train_features
+    from .features import How, run_train_features
 
+    if network not in ("small", "resnet50"):
+        raise BadInput(f"--network: expected small or resnet50, found {network!r}.")
     training = FeatureTraining(
         steps=steps, batch=batch, rate=rate, seed=seed, directions=directions,
         contrast=None if without_contrast else ContrastWeights(),
     )  # fmt: skip
-    run_train_features(data, out, validation, training, resume=resume, finish=finish, device=device, licence=licence)
+    how = How(resume, finish, together, device, network, backbone, licence)  # type: ignore[arg-type]
+    run_train_features(data, out, validation, training, how)
 
 
 def main() -> None:

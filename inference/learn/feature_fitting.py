@@ -38,7 +38,6 @@ class FeatureFitting:
     """Places of clutter of each picture."""
     borrowed: float = 2.0
     """So many sights of a vertex are taken to be as from any direction: what stands for directions that were hardly seen."""
-    temper: float = 0.1
     seed: int = 0
 
 
@@ -51,7 +50,7 @@ def fitted_features(
     licence: str,
     fitting: FeatureFitting | None = None,
 ) -> LearntFeatures:
-    """All that a fit to pixels needs, for a reader that has been learnt."""
+    """All that a fit to pixels needs, for a reader that has been learnt; its temper is 1, for ``fitted_temper`` to find."""
     fitting = fitting or FeatureFitting()
     reader.eval()
     rows = fitted_rows(reader, marking, lessons, fitting)
@@ -64,9 +63,9 @@ def fitted_features(
         cosines.append((points.features * expected).sum(-1))
         clutter.append(elsewhere(features, lesson, fitting.clutter, draws(fitting.seed, step)))
     concentration = concentration_of(torch.cat(cosines).double().mean().clamp(0, 1), reader.channels)
-    background = MixtureBackground.fit(torch.cat(clutter).cpu(), fitting.components, fitting.seed)
-    field = DirectedFeatures(rows.cpu(), marking.limbs.cpu(), marking.directions.cpu())
-    return LearntFeatures(reader.cpu(), field, float(concentration), background, fitting.temper, licence)
+    background = MixtureBackground.fit(torch.cat(clutter).cpu(), fitting.components, fitting.seed).to(rows)
+    field = DirectedFeatures(rows, marking.limbs, marking.directions)
+    return LearntFeatures(reader, field, float(concentration), background, 1.0, licence)
 
 
 def fitted_rows(

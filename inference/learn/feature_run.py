@@ -14,6 +14,7 @@ from probbody.extractors.person_reader import PersonReader
 from probbody.features.limbs import limbs_of
 from probbody.features.random_features import random_features
 
+from .company import Alone, Company
 from .contrast import FeatureBank, clutter_likeness, info_nce, near_vertices
 from .feature_sampling import Marking, PointFeatures, elsewhere
 from .feature_settings import FeatureTraining
@@ -24,8 +25,10 @@ from .regression import regression_losses
 class FeatureRun:
     """The reader that learns, its moving mean, the bank of features, the optimiser, and how far they are."""
 
-    def __init__(self, reader: PersonReader, body: ArticulatedBody, training: FeatureTraining) -> None:
-        self.training = training
+    def __init__(
+        self, reader: PersonReader, body: ArticulatedBody, training: FeatureTraining, company: Company | None = None
+    ) -> None:
+        self.training, self.company = training, company or Alone()
         self.device = body.weights.device
         self.reader = reader.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.average = deepcopy(self.reader).eval().requires_grad_(False)
@@ -42,7 +45,7 @@ class FeatureRun:
 
     def advance(self, lesson: Lesson) -> dict[str, float]:
         """One step; the losses by their names."""
-        training, generator = self.training, draws(self.training.seed, self.step)
+        training, generator = self.training, draws(self.training.seed, self.company.number(self.step))
         if training.variation is not None:
             lesson = training.variation(lesson, generator)
         images = lesson.images.contiguous(memory_format=torch.channels_last)
@@ -61,10 +64,12 @@ class FeatureRun:
             group["lr"] = training.rate_at(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
+        self.company.average([part.grad for part in self.reader.parameters() if part.grad is not None])
         length = torch.nn.utils.clip_grad_norm_(self.reader.parameters(), training.longest)
         self.optimiser.step()
-        self.bank.follow(points, contrast.momentum if contrast else 0.9)
-        self.bank.remember(clutter)
+        self.bank.follow(_everybodys(points, self.company), contrast.momentum if contrast else 0.9)
+        self.bank.remember(self.company.gather(clutter.detach()))
+        self.company.average([held for held in self.reader.buffers() if held.is_floating_point()])
         self._follow()
         self.step += 1
         return {name: float(loss.detach()) for name, loss in losses.items()} | {"gradient": float(length)}
@@ -90,6 +95,14 @@ class FeatureRun:
         torch._foreach_lerp_(held, new, 1 - keep)
         for mean, latest in zip(self.average.buffers(), self.reader.buffers(), strict=True):
             mean.copy_(latest)
+
+
+def _everybodys(points: PointFeatures, company: Company) -> PointFeatures:
+    """The points of all processes, as one table on the way."""
+    vertex = points.vertex.unsqueeze(1).to(points.shares)
+    table = company.gather(torch.cat([points.features.detach(), vertex, points.shares], dim=1))
+    parts = table.split([points.features.shape[1], 1, points.shares.shape[1]], dim=1)
+    return PointFeatures(parts[0], parts[1].squeeze(1).round().long(), parts[2])
 
 
 def draws(seed: int, step: int) -> torch.Generator:

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from tqdm import tqdm
 
 from probbody.contracts import ArticulatedBody
@@ -16,9 +18,11 @@ from probbody.extractors.trunk import Trunk
 from probbody.geometry.rest import at_rest
 from probbody.synth.joining import joined
 
+from .company import Company
 from .feature_checkpoint import resume_run, save_run
 from .feature_data import Lessons
 from .feature_measures import Examination, FeatureMeasures
+from .feature_pictures import save_progress
 from .feature_run import FeatureRun, draws, half_precision
 from .feature_settings import FeatureTraining
 
@@ -31,33 +35,48 @@ def train_features(
     *,
     trunk: Trunk | None = None,
     validation: Lessons | None = None,
+    company: Company | None = None,
     resume: bool = False,
     progress: bool = True,
 ) -> FeatureRun:
     """Learns a reader, and leaves ``checkpoint``, from which learning can be resumed and features be made.
 
     With ``resume`` it goes on from the checkpoint, if there is one, to the same numbers as if it had never stopped. Beside the
-    checkpoint stand a log (``.jsonl``: one line of losses every so many steps, one of measures every so many more).
+    checkpoint stand a log (``.jsonl``: one line of losses every so many steps, one of measures every so many more), and
+    with ``validation`` a folder of pictures of what the reader sees (``.progress``).
     """
     training = training or FeatureTraining()
-    run = new_run(body, training, trunk, lessons)
+    run = new_run(body, training, trunk, lessons, company)
+    first = run.company.rank == 0
     if resume and checkpoint.exists():
         resume_run(run, checkpoint)
-    for step in tqdm(range(run.step, training.steps), initial=run.step, total=training.steps, disable=not progress):
-        run.recent.append(run.advance(lessons(step, training.batch)))
+    for step in tqdm(
+        range(run.step, training.steps), initial=run.step, total=training.steps, disable=not (progress and first)
+    ):
+        run.recent.append(run.advance(lessons(run.company.number(step), training.batch)))
+        if not first:
+            continue  # one of the processes measures and writes for all
         last = run.step == training.steps
         if run.step % training.log_every == 0 or last:
             run.log.append({"step": run.step, "rate": training.rate_at(step), **_means(run.recent)})
             run.recent.clear()
         if validation is not None and (run.step % training.measure_every == 0 or last):
             run.log.append({"step": run.step, **asdict(examined(run, body, validation))})
+        if validation is not None and (run.step % training.show_every == 0 or last):
+            save_progress(run, validation(0, 8), checkpoint.with_suffix(".progress"))
         if run.step % training.save_every == 0 or last:
             save_run(run, checkpoint)
             write_log(run, checkpoint.with_suffix(".jsonl"))
     return run
 
 
-def new_run(body: ArticulatedBody, training: FeatureTraining, trunk: Trunk | None, lessons: Lessons) -> FeatureRun:
+def new_run(
+    body: ArticulatedBody,
+    training: FeatureTraining,
+    trunk: Trunk | None,
+    lessons: Lessons,
+    company: Company | None = None,
+) -> FeatureRun:
     """A reader before its first step, its means taken from first pictures."""
     first = [lessons(step, training.batch) for step in range(8)]
     with torch.random.fork_rng(devices=[]):
@@ -67,15 +86,25 @@ def new_run(body: ArticulatedBody, training: FeatureTraining, trunk: Trunk | Non
     reader.begin_at(*(joined([getattr(some, name) for some in first]) for name in ("pose", "camera")))
     with torch.no_grad():
         reader.centre_features(first[0].images)
-    return FeatureRun(reader, body, training)
+    return FeatureRun(reader, body, training, company)
 
 
-def examined(run: FeatureRun, body: ArticulatedBody, validation: Lessons, pictures: int = 256) -> FeatureMeasures:
-    """How well the moving mean of the reader reads pictures that it does not learn from."""
+def examined(
+    run: FeatureRun,
+    body: ArticulatedBody,
+    validation: Lessons,
+    pictures: int = 256,
+    rows: Float[Tensor, "V O D"] | None = None,
+) -> FeatureMeasures:
+    """How well the moving mean of the reader reads pictures that it does not learn from.
+
+    Vertices are known by ``rows``, by the bank's unless given.
+    """
     examination = Examination(run.marking, at_rest(body).vertices[0])
+    rows = run.bank.rows if rows is None else rows.to(run.device)
     for batch in range(max(pictures // 32, 1)):
         with half_precision(run.device):
-            examination.add(run.average, run.bank.rows, validation(batch, 32), draws(run.training.seed, batch))
+            examination.add(run.average, rows, validation(batch, 32), draws(run.training.seed, batch))
     return examination.result()
 
 
