@@ -56,6 +56,9 @@ def test_methods_are_measured_and_told_of(ask: Ask, features: Path, tmp_path: Pa
     assert {row["method"] for row in rows} == {"regressor", "3DNBF"}
     assert (tmp_path / "one" / "results.html").read_text().startswith("<!doctype html>")
     first = (tmp_path / "one" / "results.csv").read_text()
+    shared = (*words, "--at-once", "1", "--jobs", "2", "--out", tmp_path / "shared")
+    assert ask(*shared)[0] == 0
+    assert len(list((tmp_path / "shared" / "answers").rglob("*.npz"))) == 4
     assert ask(*words, "--out", tmp_path / "one", "--against", tmp_path / "one" / "results.json")[0] == 0
     assert (tmp_path / "one" / "results.csv").read_text() == first  # nothing was computed again
     other = ("eval", "--features", features, "--method", "regressor", "--pictures", "3", "--out", tmp_path / "two")

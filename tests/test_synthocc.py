@@ -111,12 +111,13 @@ def test_captured_poses_before_photographs_have_a_protocol_of_their_own(tmp_path
 
 
 def test_patches_are_found_once_and_pasted_to_the_pixel(tmp_path: Path, benchmark: SynthOcc, shop: Workshop) -> None:
-    regressor, path = shop.regressor(), tmp_path / "patches.json"
-    condition = attacked(80, regressor, path, shop)
+    regressor = shop.regressor()
+    condition = attacked(80, regressor, tmp_path, shop)
     both = condition.scenes(benchmark, slice(0, 2))
-    written = path.read_text()
+    written = condition.patches(benchmark)
+    assert [patch.name for patch in written.patches] == list(both.names())
     one = condition.scenes(benchmark, slice(1, 2))  # found before, so replayed
-    assert path.read_text() == written
+    assert condition.patches(benchmark) == written
     assert torch.equal(one.pictures.occluder[0], both.pictures.occluder[1])
     torch.testing.assert_close(one.pictures.images[0], both.pictures.images[1], atol=2e-3, rtol=0)
     plain = benchmark.scenes("clean", slice(0, 2))

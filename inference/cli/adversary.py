@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from probbody.adversary import draw_body, draw_map, read_patches, vertex_errors, write_mesh
+from probbody.adversary import draw_body, draw_map, vertex_errors, write_mesh
 from probbody.errors import BadInput
 from probbody.synthocc import SynthOcc
 from probbody.synthocc.conditions import Attacked, as_method, only, targets_of
 
-from .compared import Parts, Pictures, attacked
+from .compared import Parts, Pictures, attacked, patches_in
 from .methods import Workshop, method_named
 
 _DRAWN = 4
@@ -26,11 +26,14 @@ def run_adv_occ(pictures: Pictures, parts: Parts, *, method: str, side: int, out
     size = shop.learnt.reader.size
     benchmark = pictures.benchmark(out, (size[0], size[1]))
     path = out / f"patches_{side}_{method}.json"
-    condition = attacked(side, method_named(method, shop), path, shop)
+    condition = attacked(side, method_named(method, shop), patches_in(out, side, method), shop)
     benchmark.numbers("clean")
     for number in tqdm(range(len(benchmark)), unit="picture", leave=False):
         condition.scenes(benchmark, slice(number, number + 1))
-    held = read_patches(path).patches
+    names = [f"{number:06d}" for number in benchmark.numbers("clean").tolist()]
+    found = condition.patches(benchmark).of(names)
+    found.save(path)
+    held = found.patches
     before, after = (sum(getattr(patch, name) for patch in held) / len(held) for name in ("clean", "error"))
     print(
         f"{path}: {len(held)} patches; {condition.attack(benchmark).damage.name}: {before:.1f} mm, then {after:.1f} mm"

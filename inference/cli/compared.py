@@ -128,8 +128,7 @@ def conditions_named(names: Sequence[str], attack: str, out: Path, shop: Worksho
     for name in names:
         if name in SIDES:
             victim = method_named(attack, shop)
-            path = out / f"patches_{SIDES[name]}_{attack}.json"
-            found.append(attacked(SIDES[name], victim, path, shop))
+            found.append(attacked(SIDES[name], victim, patches_in(out, SIDES[name], attack), shop))
         elif name in ("clean", "natural"):
             found.append(Clean() if name == "clean" else Natural())
         else:
@@ -137,7 +136,12 @@ def conditions_named(names: Sequence[str], attack: str, out: Path, shop: Worksho
     return found
 
 
-def attacked(side: int, victim: Method, path: Path | None, shop: Workshop) -> Attacked:
+def patches_in(out: Path, side: int, method: str) -> Path:
+    """Where the patches that harm a method are kept."""
+    return out / "patches" / f"{side}_{method}"
+
+
+def attacked(side: int, victim: Method, folder: Path | None, shop: Workshop) -> Attacked:
     """Patches that harm a method most; one that looks at keypoints is refused, as no detector is there to be harmed."""
     if "keypoints" in str(victim.card().get("evidence", "")):
         raise BadInput(f"--attack: expected a method that looks at pixels alone, found {victim.name}.")
@@ -148,7 +152,7 @@ def attacked(side: int, victim: Method, path: Path | None, shop: Workshop) -> At
         seen = seen_of(scenes, Clean()).to(device)
         return victim(seen).joints[:, :JOINTS].detach().cpu()
 
-    return Attacked(side, joints, of, path)
+    return Attacked(side, joints, of, folder)
 
 
 def _named(option: str, words: str) -> tuple[str, Path]:

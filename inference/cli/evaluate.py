@@ -1,5 +1,9 @@
 """``probbody eval``: methods on SynthOcc, the tables of the papers, a report."""
 
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +41,8 @@ class Asked:
     conditions: tuple[str, ...] = ()
     attack: str = "regressor"
     at_once: int = 16
+    jobs: int = 1
+    """Processes that share the pictures."""
     against: Path | None = None
     pictures_to: Path | None = None
     """Where the pictures go, for programs that are run elsewhere; then nothing is measured."""
@@ -63,9 +69,13 @@ class Comparison:
     joint_names: tuple[str, ...]
     device: torch.device
 
+    def run(self, asked: Asked) -> Run:
+        """Of all methods on all pictures."""
+        return Run(self.benchmark, asked.out, asked.at_once, self.device)
+
     def answers(self, asked: Asked) -> dict[tuple[str, str], Measured]:
         """Those of all methods, under a bar."""
-        run = Run(self.benchmark, asked.out, asked.at_once, self.device)
+        run = self.run(asked)
         with tqdm(total=0, unit="picture", leave=False) as bar:
             self.benchmark.numbers("clean", lambda done, total: _told(bar, "choosing pictures", done, total))
             return run(self.methods, self.conditions, lambda what, done, total: _told(bar, what, done, total))
@@ -106,7 +116,8 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     if asked.pictures_to is not None:
         write_pictures(match, asked.pictures_to)
         return None
-    answers = match.answers(asked)
+    with helped(match, asked, pictures, parts):
+        answers = match.answers(asked)
     results = match.results(answers)
     table = match.table(asked, results)
     results.save(asked.out / f"{asked.stem}.json")
@@ -117,6 +128,39 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     if earlier is not None:
         _print_differences(results, earlier)
     return results
+
+
+@contextlib.contextmanager
+def helped(match: Comparison, asked: Asked, pictures: Pictures, parts: Parts) -> Iterator[None]:
+    """Other processes do their shares first, and this one its own; what one of them fails at is done again, and told, here."""
+    if asked.jobs < 2:
+        yield
+        return
+    match.benchmark.numbers("clean")
+    match.run(asked).begin(match.methods, match.conditions)
+    context = multiprocessing.get_context("spawn")
+    others = [
+        context.Process(target=_share, args=(asked, pictures, parts, number), daemon=True)
+        for number in range(1, asked.jobs)
+    ]
+    for other in others:
+        other.start()
+    try:
+        match.run(asked).share(match.methods, match.conditions, 0, asked.jobs)
+        for other in others:
+            other.join()
+        yield
+    finally:
+        for other in others:
+            other.terminate()
+
+
+def _share(asked: Asked, pictures: Pictures, parts: Parts, number: int) -> None:
+    """One process's share; it says nothing, as the first one tells of everything."""
+    torch.set_num_threads(1)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+        match = comparison(asked, pictures, parts)
+        match.run(asked).share(match.methods, match.conditions, number, asked.jobs)
 
 
 def comparison(asked: Asked, pictures: Pictures, parts: Parts) -> Comparison:

@@ -151,6 +151,7 @@ def evaluate(
     prior: Prior = "vae",
     steps: Steps = None,
     at_once: Annotated[int, typer.Option(min=1, help="Pictures that a method sees together.")] = 16,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the pictures.")] = 1,
     seed: Seed = 2,
     device: Device = "auto",
 ) -> None:
@@ -159,7 +160,7 @@ def evaluate(
     from .evaluate import Asked, run_eval
 
     run_eval(
-        Asked(out, tuple(method), table, tuple(condition), attack, at_once, against, write_pictures),
+        Asked(out, tuple(method), table, tuple(condition), attack, at_once, jobs, against, write_pictures),
         Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only)),
         Parts(features, tuple(beside), tuple(results), start, prior, steps, device),
     )

@@ -42,7 +42,7 @@ class Tuning:
 class FineTuned(Method):
     """Every weight of the regressor is fitted to each picture's keypoints, each time from the weights as they were learnt.
 
-    The reader that is given is never changed: a copy is. Its norms are of groups of channels, so that none has to be frozen.
+    The reader that is given is never changed: a copy is. Its norms keep the statistics that they were learnt with.
 
     Args:
         reader: the regressor.

@@ -73,10 +73,8 @@ class ByMatches:
         count = len(self.learnt.features.features)
         vertex = torch.arange(0, count, max(count // MATCHED, 1), device=seen.features.device)
         found = matches(self.learnt.features, vertex, seen.features, self.learnt.concentration)
-        height, width = seen.camera.size
-        scale = found.new_tensor([width / seen.features.shape[3], height / seen.features.shape[2], 1.0])
-        points = replace(seen, features=None, outline=None, keypoints=found * scale)
-        return Sketch(self.model(vertex), points)
+        small = seen.camera.resized((seen.features.shape[2], seen.features.shape[3]))
+        return Sketch(self.model(vertex), Observation(small, keypoints=found))
 
 
 @dataclass(frozen=True)

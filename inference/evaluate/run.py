@@ -40,6 +40,15 @@ class Run:
         self, methods: Sequence[Method], conditions: Sequence[Condition], progress: Progress | None = None
     ) -> dict[tuple[str, str], Measured]:
         """The answers by names of method and condition."""
+        self.begin(methods, conditions)
+        found: dict[tuple[str, str], list[Measured]] = {}
+        for condition, part in self._parts(conditions):
+            for method, answers in zip(methods, self._batch(methods, condition, part, progress), strict=True):
+                found.setdefault((method.name, condition.name), []).append(answers)
+        return {names: joined(parts) for names, parts in found.items()}
+
+    def begin(self, methods: Sequence[Method], conditions: Sequence[Condition]) -> None:
+        """The folder made ready, or refused."""
         if len({method.name for method in methods}) < len(methods):
             raise BadInput(f"methods: expected different names, found {[method.name for method in methods]}.")
         if self.at_once < 1:
@@ -48,13 +57,18 @@ class Run:
         for condition in conditions:
             for method in methods:
                 self._begun(method, condition)
-        found: dict[tuple[str, str], list[Measured]] = {}
-        for condition in conditions:
-            for start in range(0, len(self.benchmark), self.at_once):
-                part = slice(start, min(start + self.at_once, len(self.benchmark)))
-                for method, answers in zip(methods, self._batch(methods, condition, part, progress), strict=True):
-                    found.setdefault((method.name, condition.name), []).append(answers)
-        return {names: joined(parts) for names, parts in found.items()}
+
+    def share(self, methods: Sequence[Method], conditions: Sequence[Condition], number: int, of: int) -> None:
+        """Only every ``of``-th batch from that number on, for one of several processes; the run then finds them done."""
+        for condition, part in self._parts(conditions)[number::of]:
+            self._batch(methods, condition, part, None)
+
+    def _parts(self, conditions: Sequence[Condition]) -> list[tuple[Condition, slice]]:
+        """The batches, in their order."""
+        count = len(self.benchmark)
+        starts = range(0, count, self.at_once)
+        parts = [slice(start, min(start + self.at_once, count)) for start in starts]
+        return [(condition, part) for condition in conditions for part in parts]
 
     def _batch(
         self, methods: Sequence[Method], condition: Condition, part: slice, progress: Progress | None

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..adversary.patches import PatchGrid
+from ..adversary.record import WorstPatches, read_patches
 from ..adversary.search import Attack
 from ..adversary.targets import Targets
 from ..adversary.textures import ProceduralTextures, Textures
@@ -74,7 +75,7 @@ class Attacked(Condition):
         side: of the patch, pixels of a 224 px frame.
         victim: whom it is to harm; published is the regressor that fits start from.
         of: the victim's name, and whatever else tells it from others.
-        path: where patches are kept once they are found.
+        folder: where patches are kept once they are found, a file a picture.
         textures: procedural ones of the test seed unless given.
         at_once: pictures that the victim sees together.
     """
@@ -82,7 +83,7 @@ class Attacked(Condition):
     side: int
     victim: Victim
     of: str
-    path: Path | None = None
+    folder: Path | None = None
     textures: Textures | None = None
     at_once: int = 64
 
@@ -108,12 +109,22 @@ class Attacked(Condition):
         boxes, images = [], []
         for row in range(len(clean)):
             one = only(targets, row)
-            found = attack.search(as_method(self.victim, clean[row]), one, at_once=self.at_once, path=self.path)
+            path = None if self.folder is None else self.folder / f"{one.names[0]}.json"
+            found = attack.search(as_method(self.victim, clean[row]), one, at_once=self.at_once, path=path)
             images.append(attack.replayed(found, one).images)
             boxes.append(found.patches[0].box)
         hidden = clean.pictures.occluder | _covered(boxes, benchmark.source.studio.size)
         keypoints = benchmark.detector(benchmark.source.body, clean.pictures, hidden, benchmark.seed, clean.numbers)
         return clean.seen_as(torch.cat(images), hidden, keypoints)
+
+    def patches(self, benchmark: SynthOcc) -> WorstPatches:
+        """Those of all pictures that were found so far, as one record."""
+        files = [] if self.folder is None else sorted(self.folder.glob("*.json"))
+        own = self.attack(benchmark).protocol(benchmark.source.studio.size)
+        held = [read_patches(path) for path in files]
+        for each in held:
+            each.check(own)
+        return WorstPatches(own, tuple(patch for each in held for patch in each.patches))
 
 
 def targets_of(scenes: Scenes) -> Targets:
