@@ -1,7 +1,8 @@
 """From pixels to bodies on drawn pictures that nothing was learnt from: the regressor, and what a fit adds to it.
 
 ``python benchmarks/learned_features.py [--data FOLDER] [--features FILE] [--pictures N] [--quick]``. Pictures, patches and
-splits: see ``learned_scenes.py``; methods: ``learned_methods.py``. Lengths in mm, root joint at the origin for MPJPE.
+splits: see ``learned_scenes.py``; methods are those of ``probbody eval``, which has patches that are sought instead of
+random ones, and intervals. Lengths in mm, root joint at the origin for MPJPE; seconds include the reading of the picture.
 """
 
 import argparse
@@ -13,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from learned_methods import Answer, Fitted, MeanPose, Method, Regressor, without_directions
-from learned_scenes import JOINTS, UnseenPictures, behind_patches, unseen_pictures
+from learned_scenes import UnseenPictures, behind_patches, unseen_pictures
 from verdicts import AtLeast, Target
 
-from probbody.extractors import Reading
-from probbody.extractors.person_reader import PersonReader
+from probbody.bodies.open_body import open_body
 from probbody.extractors.shipped import load_features, shipped_features
+from probbody.inference.cli.methods import Workshop
+from probbody.inference.evaluate import Answer, Method, Seen
 from probbody.metrics import Procrustes, Rooted, auc, joint_scores, paired
 from probbody.metrics.means import Mean
 from probbody.priors import vae_prior
-from probbody.synth.joining import joined
+from probbody.synthocc import JOINTS
 
 BATCH = 8
 CONDITIONS = {"clean": 0, "@40": 40, "@80": 80}
@@ -41,7 +42,7 @@ class Row:
     seconds: float
 
     def __str__(self) -> str:
-        numbers = (self.mpjpe.value, self.pa.value, self.shown, self.hidden)
+        numbers = (self.mpjpe.value(), self.pa.value(), self.shown, self.hidden)
         return "".join(f"{number:8.1f}" for number in numbers) + f"{self.told_apart:7.3f}{self.seconds:8.2f}"
 
 
@@ -57,19 +58,18 @@ def main() -> None:
     options = asked.parse_args()
     torch.set_num_threads(1)
     learnt = load_features(options.features) if options.features else shipped_features()
-    assert isinstance(learnt.reader, PersonReader)
-    prior = vae_prior()
-    methods: list[Method] = [
-        MeanPose(learnt.reader),
-        Regressor(),
-        Fitted("regressor + NeuralSMPL", "neural-smpl", learnt, prior),
-        Fitted("regressor + 3DNBF", "nbv", learnt, prior),
-        Fitted("regressor + 3DNBF, O = 1", "nbv", without_directions(learnt), prior),
-        Fitted("3DNBF from the mean pose", "nbv", learnt, prior, guessing=False),
-    ]
+    shop = Workshop(open_body(), vae_prior(), learnt)
+    methods: dict[str, Method] = {
+        "mean pose": shop.mean_pose(),
+        "regressor": shop.regressor(),
+        "regressor + NeuralSMPL": shop.neural_smpl(),
+        "regressor + 3DNBF": shop.nbv(),
+        "regressor + 3DNBF, O = 1": shop.one_direction(),
+        "3DNBF from the mean pose": shop.from_the_mean(),
+    }
     count = 8 if options.quick else options.pictures
     if options.quick:
-        methods = [methods[number] for number in (0, 1, 3)]
+        methods = {name: methods[name] for name in ("mean pose", "regressor", "regressor + 3DNBF")}
     clean = unseen_pictures(options.data, count, options.seed)
     print(
         f"{count} drawn pictures that nothing was learnt from, seed {options.seed}; torch {torch.__version__}, one thread"
@@ -81,10 +81,9 @@ def main() -> None:
     found: dict[tuple[str, str], Row] = {}
     for condition, side in CONDITIONS.items():
         scenes = behind_patches(clean, side) if side else clean
-        reading = read(learnt.reader, scenes)
-        for method in methods:
-            found[method.name, condition] = row = measured(method, scenes, reading)
-            print(f"{method.name:28}{condition:8}{row}", flush=True)
+        for name, method in methods.items():
+            found[name, condition] = row = measured(method, scenes)
+            print(f"{name:28}{condition:8}{row}", flush=True)
     targets = judged(found)
     print()
     for target in targets:
@@ -92,21 +91,13 @@ def main() -> None:
     sys.exit(0 if all(target.held for target in targets) else 1)
 
 
-@torch.no_grad()
-def read(reader: PersonReader, scenes: UnseenPictures) -> Reading:
-    """What the reader says of all of them."""
-    parts = range(0, len(scenes), BATCH)
-    some = [scenes.pictures[slice(first, first + BATCH)] for first in parts]
-    return joined([reader.read(each.images, each.camera) for each in some])
-
-
-def measured(method: Method, scenes: UnseenPictures, reading: Reading) -> Row:
+def measured(method: Method, scenes: UnseenPictures) -> Row:
     """One method on all pictures, in batches."""
     begun = time.process_time()
     answers: list[Answer] = []
     for first in range(0, len(scenes), BATCH):
         part = slice(first, first + BATCH)
-        answers.append(method(scenes[part], reading[part]))
+        answers.append(method(seen(scenes[part])))
     seconds = (time.process_time() - begun) / len(scenes)
     joints = torch.cat([answer.joints for answer in answers]).detach()[:, :JOINTS]
     truth = scenes.pictures.joints[:, :JOINTS]
@@ -114,11 +105,18 @@ def measured(method: Method, scenes: UnseenPictures, reading: Reading) -> Row:
     return Row(
         rooted.over_images(),
         joint_scores(joints, truth, Procrustes()).over_images(),
-        rooted.where(scenes.shown).pooled().value,
-        rooted.where(~scenes.shown).pooled().value,
+        rooted.where(scenes.shown).pooled().value(),
+        rooted.where(~scenes.shown).pooled().value(),
         _told_apart(answers, scenes),
         seconds,
     )
+
+
+def seen(scenes: UnseenPictures) -> Seen:
+    """What methods are given; no keypoints."""
+    count = len(scenes)
+    names = tuple(str(number) for number in range(count))
+    return Seen(scenes.pictures.images, scenes.pictures.camera, torch.zeros(count, 17, 3), names)
 
 
 def _told_apart(answers: Sequence[Answer], scenes: UnseenPictures) -> float:
@@ -138,9 +136,9 @@ def _told_apart(answers: Sequence[Answer], scenes: UnseenPictures) -> float:
 def judged(found: dict[tuple[str, str], Row]) -> list[Target | AtLeast]:
     """What was expected of the regressor and of the fit."""
     clean, far = "clean", "@80"
-    ratio = found["regressor", clean].mpjpe.value / found["mean pose", clean].mpjpe.value
-    gain = 100 * (1 - found["regressor + 3DNBF", far].pa.value / found["regressor", far].pa.value)
-    cost = 100 * (found["regressor + 3DNBF", clean].pa.value / found["regressor", clean].pa.value - 1)
+    ratio = found["regressor", clean].mpjpe.value() / found["mean pose", clean].mpjpe.value()
+    gain = 100 * (1 - found["regressor + 3DNBF", far].pa.value() / found["regressor", far].pa.value())
+    cost = 100 * (found["regressor + 3DNBF", clean].pa.value() / found["regressor", clean].pa.value() - 1)
     apart = paired(found["regressor + 3DNBF", far].pa, found["regressor", far].pa)
     print(f"\nPA-MPJPE of 3DNBF less the regressor's at @80, paired: {apart}")
     targets: list[Target | AtLeast] = [
@@ -150,7 +148,7 @@ def judged(found: dict[tuple[str, str], Row]) -> list[Target | AtLeast]:
     ]
     blind = found.get(("regressor + 3DNBF, O = 1", far))
     if blind is not None:
-        lost = 100 * (1 - blind.pa.value / found["regressor", far].pa.value)
+        lost = 100 * (1 - blind.pa.value() / found["regressor", far].pa.value())
         targets.append(
             Target("share of that gain that is left with O = 1", lost / gain if gain > 0 else float("nan"), 0.8)
         )

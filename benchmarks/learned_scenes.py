@@ -10,24 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Bool
 
-from probbody.bodies.open_body import open_body
-from probbody.data.motion import mirrored
 from probbody.inference.learn.pose_data import taught_and_held_out
 from probbody.synth import LabelledPictures
-from probbody.synth.backdrops import PhotographBackdrops
-from probbody.synth.joining import joined
-from probbody.synth.pictures import Pictures
-from probbody.synth.poses import CapturedPoses
+from probbody.synthocc import captured, clean, gathered, shown_joints
 
 TEST, SELECTION = 2, 3
 """Seeds: of the pictures that are measured on, and of those that choices are made on."""
 HELD_OUT = ("venice", "hall", "forest")
 FRAME = 224
-JOINTS = 22
-"""SMPL's without the hands."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +27,8 @@ class UnseenPictures:
     """Pictures, the truth, and which joints one sees."""
 
     pictures: LabelledPictures
-    shown: Bool[Tensor, "B J"]
-    hidden: Bool[Tensor, "B H W"]
+    shown: Bool[torch.Tensor, "B J"]
+    hidden: Bool[torch.Tensor, "B H W"]
     """Pixels where something is before the person, or would be."""
 
     def __len__(self) -> int:
@@ -50,19 +42,9 @@ class UnseenPictures:
 def unseen_pictures(data: Path, count: int, seed: int = TEST) -> UnseenPictures:
     """Clean ones, in the order of their numbers."""
     kept = taught_and_held_out(data / "mocap")[1]
-    poses = CapturedPoses(torch.cat([kept.angles, mirrored(kept.angles)]), kept.chances.repeat(2))
-    backdrops = PhotographBackdrops.of_folder(data / "backgrounds", (), HELD_OUT)
-    studio = Pictures(open_body(), poses, backdrops)
-    found: list[LabelledPictures] = []
-    number, enough = 0, 0
-    while enough < count:
-        drawn = studio.draw(seed, torch.arange(number, number + 64))
-        share = (drawn.occluder & drawn.mask).sum((1, 2)) / drawn.mask.sum((1, 2)).clamp_min(1)
-        clean = (share < 0.02).nonzero().squeeze(-1)
-        found.append(drawn[clean])
-        number, enough = number + 64, enough + len(clean)
-    together = joined(found)[:count]
-    return UnseenPictures(together, _shown(together, together.occluder), together.occluder)
+    studio = captured(kept.angles, kept.chances, data / "backgrounds", HELD_OUT).studio
+    found = gathered(studio, seed, count, clean)
+    return UnseenPictures(found, shown_joints(found, found.occluder), found.occluder)
 
 
 def behind_patches(scenes: UnseenPictures, side: int, seed: int = 0) -> UnseenPictures:
@@ -82,14 +64,4 @@ def behind_patches(scenes: UnseenPictures, side: int, seed: int = 0) -> UnseenPi
         rough = float(torch.rand((), generator=generator) < 0.5)
         images[row][:, *area] = (colour + rough * grain).clamp(0, 1)[:, *area]
         hidden[row][area] = True
-    return UnseenPictures(replace(pictures, images=images, occluder=hidden), _shown(pictures, hidden), hidden)
-
-
-def _shown(pictures: LabelledPictures, hidden: Bool[Tensor, "B H W"]) -> Bool[Tensor, "B J"]:
-    """Joints in the picture with nothing before them but the person."""
-    places: Float[Tensor, "B J 3"] = pictures.camera.project(pictures.joints[:, :JOINTS])
-    u, v = places[..., 0].floor().long(), places[..., 1].floor().long()
-    height, width = pictures.camera.size
-    inside = (u >= 0) & (v >= 0) & (u < width) & (v < height)
-    row = torch.arange(len(pictures))[:, None]
-    return inside & ~hidden[row, v.clamp(0, height - 1), u.clamp(0, width - 1)]
+    return UnseenPictures(replace(pictures, images=images, occluder=hidden), shown_joints(pictures, hidden), hidden)

@@ -28,9 +28,9 @@ class Seen(Record):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: object) -> "Seen":
-        """Some of the pictures, by a slice or a list of numbers."""
-        rows = list(range(len(self)))[index] if isinstance(index, slice) else [int(i) for i in index]  # type: ignore[attr-defined]
+    def __getitem__(self, index: slice | list[int]) -> "Seen":  # type: ignore[override]
+        """Some of the pictures."""
+        rows = list(range(len(self)))[index] if isinstance(index, slice) else index
         names = tuple(self.names[row] for row in rows)
         return Seen(self.images[rows], self.camera[rows], self.keypoints[rows], names)
 

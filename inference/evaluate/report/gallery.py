@@ -7,15 +7,15 @@ import torch
 from PIL import Image
 
 from probbody.contracts import ArticulatedBody
-from probbody.maps import captioned
+from probbody.maps import captioned, on_top_of_each_other
 from probbody.pictures import beside_each_other, draw_mesh, from_the_side
 from probbody.synth.sheet import as_picture
 from probbody.synthocc import Condition, Scenes, SynthOcc
 
 from ..measured import Measured
 
-_SIDE = 240
-"""Pixels of a tile."""
+_SIDE, _WIDE = 180, 3
+"""Pixels of a tile; how many bodies there are beside each other."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,14 @@ def best_and_worst(
 def _row(scene: Scenes, row: int, answers: Mapping[str, Measured], body: ArticulatedBody) -> Image.Image:
     picture = as_picture(scene.pictures.images[0]).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     truth = body(scene.pictures.pose).vertices[0].detach()
-    tiles = [picture, _pair(picture, scene, truth, "truth", body)]
+    plain = beside_each_other([picture, Image.new("RGB", picture.size, (255, 255, 255))], gap=0)
+    tiles = [plain, _pair(picture, scene, truth, "truth", body)]
     for name, held in answers.items():
         pose = held.pose[row]
         if bool(pose.rotations.isfinite().all()):
             tiles.append(_pair(picture, scene, body(pose).vertices[0].detach(), name, body))
-    return beside_each_other(tiles)
+    rows = [tiles[first : first + _WIDE] for first in range(0, len(tiles), _WIDE)]
+    return on_top_of_each_other([beside_each_other(some) for some in rows])
 
 
 def _pair(picture: Image.Image, scene: Scenes, vertices: torch.Tensor, name: str, body: ArticulatedBody) -> Image.Image:

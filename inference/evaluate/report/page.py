@@ -19,10 +19,11 @@ from .gallery import Shown
 from .plots import Line, bars, lines
 
 _STYLE = """
-body { font: 15px/1.5 sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em }
+body { font: 15px/1.5 sans-serif; color: #222; max-width: 1180px; margin: 2em auto; padding: 0 1em }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em; border-bottom: 1px solid #ccc }
-table { border-collapse: collapse; font-size: 13px } .wide { overflow-x: auto }
-th, td { padding: 3px 9px; text-align: right; border-bottom: 1px solid #e5e5e5; white-space: nowrap }
+table { border-collapse: collapse; font-size: 12px } .wide { overflow-x: auto }
+th, td { padding: 3px 7px; text-align: right; border-bottom: 1px solid #e5e5e5; white-space: nowrap }
+th[colspan] { text-align: center }
 th:first-child, td:first-child { text-align: left } td.best { font-weight: bold }
 img { max-width: 100%; border: 1px solid #ddd } figure { margin: 1em 0 } figcaption { color: #555; font-size: 13px }
 svg { max-width: 760px; width: 100% } code { background: #f3f3f3; padding: 0 3px } dl { display: grid;
@@ -65,7 +66,11 @@ def _table(table: Table) -> str:
     """The published measures, the best of each column in bold."""
     head, *rows = table.rows()
     best = _best(table)
-    lines_ = ["<tr>" + "".join(f"<th>{escape(word)}</th>" for word in head) + "</tr>"]
+    span = len(table.measures)
+    over = "".join(f'<th colspan="{span}">{escape(name)}</th>' for name in table.conditions)
+    names = [measure.name for _ in table.conditions for measure in table.measures]
+    under = "".join(f"<th>{escape(word)}</th>" for word in ["", *names, head[-1]])
+    lines_ = [f"<tr><th></th>{over}<th></th></tr>", f"<tr>{under}</tr>"]
     for row in rows:
         cells = [f"<td>{escape(row[0])}</td>"]
         cells += [

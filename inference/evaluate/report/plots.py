@@ -22,11 +22,11 @@ def lines(several: Sequence[Line], across: str, up: str) -> str:
     known = [(x, y) for line in several for x, y in line.points if math.isfinite(y)]
     if not known:
         return ""
-    right, top = max(x for x, _ in known) or 1.0, _round_up(max(y for _, y in known))
+    right, top = _round_up(max(x for x, _ in known)), _round_up(max(y for _, y in known))
     parts = [_ground(top, up), _label(_LEFT + (_WIDE - _LEFT) / 2, _HIGH + _BELOW - 10, across)]
-    for step in range(6):
-        x = right * step / 5
-        parts.append(_label(_place(x / right), _HIGH + 18, f"{x:.2g}"))
+    for step in range(5):
+        x = right * step / 4
+        parts.append(_label(_place(x / right), _HIGH + 18, f"{x:g}"))
     for number, line in enumerate(several):
         colour = COLOURS[number % len(COLOURS)]
         held = [(_place(x / right), _height(y / top)) for x, y in line.points if math.isfinite(y)]
@@ -62,7 +62,7 @@ def _svg(parts: list[str], names: list[str], below: int = _BELOW) -> str:
     """The plot with its legend underneath."""
     legend, left, top = [], float(_LEFT), _HIGH + below + 8
     for number, name in enumerate(names):
-        wide = 26 + 7 * len(name)
+        wide = 34 + 7 * len(name)
         if left + wide > _WIDE:
             left, top = float(_LEFT), top + 20
         legend.append(
@@ -81,7 +81,7 @@ def _ground(top: float, up: str) -> str:
     for step in range(5):
         y = _height(step / 4)
         parts.append(f'<line x1="{_LEFT}" x2="{_WIDE}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * step / 4:.3g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * step / 4:g}</text>')
     middle = (_TOP + _HIGH) / 2
     parts.append(
         f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">{escape(up)}</text>'
@@ -102,6 +102,6 @@ def _height(share: float) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 5 and 10 times a power of ten."""
+    """The next of 1, 2, 3, 4, 6, 8 and 10 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(max(value, 1e-9)))
-    return next(power * step for step in (1, 2, 4, 5, 10) if power * step >= value * (1 - 1e-9))
+    return next(power * step for step in (1, 2, 3, 4, 6, 8, 10) if power * step >= value * (1 - 1e-9))
