@@ -2,22 +2,25 @@ r"""How kernels along a ray share its light.
 
 A ray meets ``n`` kernels, in the order of their densest points: optical depth tau, densest at the depth t, with the standard
 deviation s. P_jm = Phi((t_j - t_m) / s_m) is the share of kernel m before the densest point of kernel j, and S_j = sum_m
-P_jm tau_m the optical depth up to there. Kernels are rows and rays columns, so that the arithmetic runs along rays; columns
-that are shorter than others are filled up with copies of their last kernel that have tau = 0.
+P_jm tau_m the optical depth up to there. Rays are ``Columns``; those that are shorter than others of their band are filled up
+with copies of their last kernel that have tau = 0.
 """
 
 import abc
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .columns import Columns
+
 FARTHEST = 8.0
 """Standard deviations beyond which nothing is left; exponentials of what is beyond are slow, or not numbers."""
 
-Memory = tuple[Tensor, ...]
+Memory = tuple[Any, ...]
 
 
 class Absorption(abc.ABC):
@@ -25,14 +28,14 @@ class Absorption(abc.ABC):
 
     @abc.abstractmethod
     def weights(
-        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
-    ) -> tuple[Float[Tensor, "n R"], Memory]:
+        self, tau: Float[Tensor, "M W"], depth: Float[Tensor, "M W"], spread: Float[Tensor, "M W"], columns: Columns
+    ) -> tuple[Float[Tensor, "M W"], Memory]:
         """Each kernel's part, and what the gradient will need."""
 
     @abc.abstractmethod
     def gradient(
-        self, grad: Float[Tensor, "n R"], memory: Memory
-    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
+        self, grad: Float[Tensor, "M W"], memory: Memory, columns: Columns
+    ) -> tuple[Float[Tensor, "M W"], Float[Tensor, "M W"], Float[Tensor, "M W"]]:
         """What the parts' gradient makes of tau, depth and spread."""
 
 
@@ -47,22 +50,29 @@ class ClosedForm(Absorption):
     gain: float = 1.0
 
     def weights(
-        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
-    ) -> tuple[Float[Tensor, "n R"], Memory]:
+        self, tau: Float[Tensor, "M W"], depth: Float[Tensor, "M W"], spread: Float[Tensor, "M W"], columns: Columns
+    ) -> tuple[Float[Tensor, "M W"], Memory]:
         """Each kernel's part, and what the gradient will need."""
-        passed = _passed(depth, spread)
-        before = 0.5 * ((passed * tau).sum(1) + tau.sum(0))
-        share = self.gain * torch.exp(-before)
-        return tau * share, (passed, tau, depth, spread, share)
+        share, tables = torch.empty_like(tau), []
+        for tile in columns.tiles():
+            passed = _passed(depth[tile], spread[tile])
+            share[tile] = torch.exp(-0.5 * ((passed * tau[tile]).sum(1) + tau[tile].sum(0)))
+            tables.append(passed)
+        share *= self.gain
+        return tau * share, (tables, tau, depth, spread, share)
 
     def gradient(
-        self, grad: Float[Tensor, "n R"], memory: Memory
-    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
+        self, grad: Float[Tensor, "M W"], memory: Memory, columns: Columns
+    ) -> tuple[Float[Tensor, "M W"], Float[Tensor, "M W"], Float[Tensor, "M W"]]:
         """What the parts' gradient makes of tau, depth and spread."""
-        passed, tau, depth, spread, share = memory
+        tables, tau, depth, spread, share = memory
         to_before = -grad * share * tau
-        to_tau = grad * share + 0.5 * ((passed * to_before.unsqueeze(1)).sum(0) + to_before.sum(0))
-        return (to_tau, *_unpassed(to_before.unsqueeze(1) * tau, depth, spread))
+        to_tau, to_depth, to_spread = grad * share, torch.empty_like(tau), torch.empty_like(tau)
+        for tile, passed in zip(columns.tiles(), tables, strict=True):
+            own = to_before[tile]
+            to_tau[tile] += 0.5 * ((passed * own.unsqueeze(1)).sum(0) + own.sum(0))
+            to_depth[tile], to_spread[tile] = _unpassed(own.unsqueeze(1) * tau[tile], depth[tile], spread[tile])
+        return to_tau, to_depth, to_spread
 
 
 @dataclass(frozen=True)
@@ -73,21 +83,24 @@ class Composited(Absorption):
     """
 
     def weights(
-        self, tau: Float[Tensor, "n R"], depth: Float[Tensor, "n R"], spread: Float[Tensor, "n R"]
-    ) -> tuple[Float[Tensor, "n R"], Memory]:
+        self, tau: Float[Tensor, "M W"], depth: Float[Tensor, "M W"], spread: Float[Tensor, "M W"], columns: Columns
+    ) -> tuple[Float[Tensor, "M W"], Memory]:
         """Each kernel's part, and what the gradient will need."""
-        left = (tau - tau.cumsum(0)).exp()  # transmittance before each
-        through = (-tau).exp()
+        before = torch.empty_like(tau)
+        for rows in columns.bands():
+            torch.sub(tau[rows].cumsum(0), tau[rows], out=before[rows])
+        left, through = before.neg_().exp_(), (-tau).exp()  # transmittance before each, and of each
         part = -torch.expm1(-tau) * left
         return part, (left, through, part)
 
     def gradient(
-        self, grad: Float[Tensor, "n R"], memory: Memory
-    ) -> tuple[Float[Tensor, "n R"], Float[Tensor, "n R"], Float[Tensor, "n R"]]:
+        self, grad: Float[Tensor, "M W"], memory: Memory, columns: Columns
+    ) -> tuple[Float[Tensor, "M W"], Float[Tensor, "M W"], Float[Tensor, "M W"]]:
         """What the parts' gradient makes of tau; depth and spread only order the sheets."""
         left, through, part = memory
-        behind = grad * part
-        to_tau = grad * left * through - (behind.sum(0) - behind.cumsum(0))
+        to_tau, worth = grad * left * through, grad * part
+        for rows in columns.bands():
+            to_tau[rows] -= worth[rows].sum(0) - worth[rows].cumsum(0)
         return to_tau, torch.zeros_like(grad), torch.zeros_like(grad)
 
 

@@ -12,6 +12,7 @@ from ..geometry.kernels import released_kernels
 from ..quantities import Kernels, Rendering, Surface
 from .absorption import Absorption, ClosedForm
 from .conservative import Conservative
+from .fronts import in_front, nearest_first
 from .lists import Carried, Lists, Share, gathered, lists
 from .pairs import Meeting, Pairs, pairs_within
 from .sight import ByThickness, EachAlike, OpticalDepth, sight
@@ -25,6 +26,7 @@ class VolumeRenderer(Renderer):
         opacity: the optical depth of a kernel through its centre along its thinnest axis, or another ``OpticalDepth``.
         absorption: how kernels along a ray share its light.
         cut: standard deviations beyond which a kernel is not seen; at 4 it still has 1/3000 of its peak.
+        faint: the share of a ray's light below which what comes next is not drawn; so much opacity is lost at most. 0 for all.
 
     Every pixel that rays within the cut reach is drawn; there is no limit to the kernels along a ray. A kernel whose mean is
     behind the camera is not seen, nor is one by a ray that is densest there; parallel rays have no behind. A camera inside
@@ -40,12 +42,13 @@ class VolumeRenderer(Renderer):
         opacity: float | OpticalDepth = 2.0,
         absorption: Absorption = Conservative(),  # noqa: B008  frozen
         cut: float = 4.0,
+        faint: float = 1e-6,
     ) -> None:
         super().__init__()
         self.kernels = kernels
         self.opacity = opacity if isinstance(opacity, OpticalDepth) else ByThickness(opacity)
         self.absorption = absorption
-        self.cut = cut
+        self.cut, self.faint = cut, faint
 
     def forward(self, surface: Surface, attributes: Float[Tensor, "B V C"], camera: Camera) -> Rendering:
         """The picture of attributes of the vertices: features = sum of weight times attribute."""
@@ -90,8 +93,11 @@ class VolumeRenderer(Renderer):
         seen = sight(kernels, camera, self.opacity)
         bodies = len(kernels.means)
         pairs = pairs_within(seen, camera.size, bodies, self.cut)
+        with torch.no_grad():
+            tau, depth, _ = Meeting.apply(seen.numbers, seen.slant, pairs, self.opacity.thick)
+        pairs, order = in_front(pairs, nearest_first(pairs, depth), tau, self.faint)
         tau, depth, spread = Meeting.apply(seen.numbers, seen.slant, pairs, self.opacity.thick)
-        listed = lists(pairs, depth, bodies * math.prod(camera.size))
+        listed = lists(pairs, order, bodies * math.prod(camera.size))
         return pairs, listed, *Share.apply(tau, depth, spread, listed, self.absorption)
 
 
