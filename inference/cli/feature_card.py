@@ -35,7 +35,7 @@ person was used.
 
 {steps} steps were taken. Field: greatest likelihood on pictures learnt from. Background, concentration ({kappa:.1f}) and temper
 ({temper:.3g}): on pictures not learnt from. Untempered, the region of 90 % of place and turn held the truth in {covered:.0%} of
-{tempered} pictures, in {peaked:.0%} of which the likelihood has a peak near the truth; the temper makes it 90 %.
+{tempered} pictures; the temper makes it 90 %.
 
 ## How well it reads
 
@@ -71,9 +71,17 @@ def facts(out: Path, run: FeatureRun, learnt: LearntFeatures, measures: FeatureM
 
 
 def card(
-    out: Path, run: FeatureRun, learnt: LearntFeatures, measures: FeatureMeasures, tempering: Tempering, pictures: int
+    out: Path,
+    run: FeatureRun,
+    learnt: LearntFeatures,
+    measures: FeatureMeasures,
+    tempering: Tempering,
+    pictures: tuple[int, int, int],
 ) -> str:
-    """What was learnt, from what, how, and how well, for people."""
+    """What was learnt, from what, how, and how well, for people.
+
+    ``pictures``: how many were learnt from, the temper was fitted on, and were measured on.
+    """
     training, weights = run.training, sum(part.numel() for part in run.average.parameters())
     asked = f"--steps {training.steps} --batch {training.batch} --rate {training.rate} --seed {training.seed}"
     asked += " --network resnet50" if isinstance(run.average.trunk, ResNetUNet) else ""
@@ -83,7 +91,7 @@ def card(
         sha=hashlib.sha256(out.read_bytes()).hexdigest(),
         licence=learnt.licence,
         asked=asked,
-        pictures=pictures,
+        pictures=pictures[0],
         visits=run.step * training.batch,
         steps=run.step,
         weights=weights / 1e6,
@@ -92,8 +100,7 @@ def card(
         kappa=learnt.concentration,
         temper=learnt.temper,
         covered=tempering.covered,
-        peaked=tempering.peaked,
-        tempered=TEMPERED,
-        measured=MEASURED,
+        tempered=pictures[1],
+        measured=pictures[2],
         **{name: f"{value:.3f}" if value < 2 else f"{value:.0f}" for name, value in asdict(measures).items()},
     )

@@ -82,15 +82,18 @@ def _finish(
 ) -> None:
     """Features, their card, and the card's numbers for programs."""
     settle_norms(run.average, taught, run.training.variation)
+    known, new = len(taught.pool), len(kept_out.pool)
     fitting = FeatureFitting(seed=run.training.seed)
+    fitting = replace(fitting, pictures=min(fitting.pictures, known), kept_out=min(fitting.kept_out, new))
+    tempered, measured = min(TEMPERED, new), min(MEASURED, new)
     learnt = fitted_features(run.average, run.marking, taught, kept_out, licence, fitting)
-    tempering = fitted_temper(learnt, body, [kept_out(step, 8) for step in range(TEMPERED // 8)])
+    tempering = fitted_temper(learnt, body, [kept_out(step, 8) for step in range(max(tempered // 8, 1))])
     learnt = replace(learnt, temper=tempering.temper)
     with written_whole(out) as path:
         save_features(path, learnt, {"seed": str(run.training.seed), "steps": str(run.step)})
-    measures = examined(run, body, kept_out, MEASURED, learnt.features.features)
+    measures = examined(run, body, kept_out, measured, learnt.features.features)
     with written_whole(out.with_suffix(".md")) as path:
-        path.write_text(card(out, run, learnt, measures, tempering, len(taught.pool)), encoding="utf-8")
+        path.write_text(card(out, run, learnt, measures, tempering, (known, tempered, measured)), encoding="utf-8")
     with written_whole(out.with_suffix(".json")) as path:
         path.write_text(json.dumps(facts(out, run, learnt, measures), indent=1) + "\n", encoding="utf-8")
     print(f"{out}: {run.step} steps, {out.stat().st_size / 1e6:.1f} MB; " + told(measures))

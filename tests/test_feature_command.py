@@ -1,0 +1,101 @@
+"""``probbody train features``: from pools of pictures to a file, its card, and the words of what goes wrong."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from probbody.bodies.open_body import open_body
+from probbody.extractors.shipped import load_features
+from probbody.geometry.cameras import PinholeCamera
+from probbody.inference.cli import features as command
+from probbody.inference.cli.main import main
+from probbody.inference.learn.picture_pool import KIND
+from probbody.inference.learn.temper import Tempering
+from probbody.priors.weights import write_weights
+from probbody.quantities import Pose
+
+BODY, SIZE, COUNT = open_body(), 64, 33
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of noise, in which a body is said to stand."""
+    generator = torch.Generator().manual_seed(0)
+    pose = Pose(
+        torch.diag(torch.tensor([1.0, -1.0, -1.0])).expand(COUNT, 1, 3, 3).contiguous(),
+        torch.zeros(COUNT, 10),
+        torch.tensor([[0.0, 0.0, 4.5]]).repeat(COUNT, 1),
+    )
+    turns = torch.cat([pose.rotations, torch.eye(3).expand(COUNT, 23, 3, 3)], dim=1)
+    camera = PinholeCamera.looking_ahead(130.0, (SIZE, SIZE), COUNT)
+    mask = torch.zeros(COUNT, SIZE // 4, SIZE // 4, dtype=torch.bool)
+    mask[:, 2:14, 6:10] = True
+    held = {
+        "images": torch.randint(0, 256, (COUNT, 3, SIZE, SIZE), generator=generator, dtype=torch.uint8),
+        "rotations": turns, "shape": pose.shape, "translation": pose.translation, "focal": camera.focal,
+        "centre": camera.centre, "joints": BODY(Pose(turns, pose.shape, pose.translation)).joints,
+        "parts": mask.to(torch.uint8), "mask": mask, "occluder": torch.zeros_like(mask),
+        "visible": torch.rand(COUNT, 1199, generator=generator) < 0.3,
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("pool")
+    write_weights(folder / "pictures_s0_000000000.safetensors", held, {}, KIND)
+    return folder
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["probbody", "train", "features", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_features_come_out_of_pools_and_again_out_of_the_checkpoint(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "fitted_temper", lambda *_: Tempering(0.25, 0.5))  # slow, and tested by itself
+    out = tmp_path / "features.safetensors"
+    words = ("--data", pool, "--validation", pool, "--out", out, "--steps", 2, "--batch", 4, "--licence", "CC0-1.0")
+    assert run(monkeypatch, *words, "--device", "cpu") == 0
+    learnt = load_features(out)
+    assert learnt.licence == "CC0-1.0"
+    assert learnt.features.features.shape == (1199, 4, 64)
+    assert learnt.temper == 0.25
+    assert out.stat().st_size < 25e6
+    told = json.loads(out.with_suffix(".json").read_text())
+    assert told["steps_taken"] == 2
+    card = out.with_suffix(".md").read_text()
+    assert told["sha256"] in card
+    assert "train features" in card
+    first = out.read_bytes()
+    out.unlink()
+    assert run(monkeypatch, *words, "--device", "cpu", "--finish") == 0
+    assert out.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--network", "huge"], "--network: expected small or resnet50, found 'huge'."),
+        (["--backbone", "weights.safetensors"], "--backbone: expected with --network resnet50 alone"),
+        (["--finish"], "expected a checkpoint, found nothing there."),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_sentence(
+    pool: Path,
+    tmp_path: Path,
+    words: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    code = run(monkeypatch, "--data", pool, "--validation", pool, "--out", tmp_path / "f.safetensors", *words)
+    assert code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_pool_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = tmp_path / "nowhere"
+    assert run(monkeypatch, "--data", missing, "--validation", missing, "--out", tmp_path / "f.safetensors") == 2
