@@ -28,7 +28,7 @@ from probbody.geometry.rest import at_rest
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.inference.learn.company import Alone
 from probbody.inference.learn.contrast import FeatureBank, clutter_likeness, info_nce, near_vertices
-from probbody.inference.learn.feature_checkpoint import resume_run, run_of
+from probbody.inference.learn.feature_checkpoint import begin_with, resume_run, run_of
 from probbody.inference.learn.feature_fitting import FeatureFitting, fitted_features
 from probbody.inference.learn.feature_measures import ranked_apart
 from probbody.inference.learn.feature_pictures import progress_sheet
@@ -422,3 +422,15 @@ def test_each_process_has_steps_of_its_own() -> None:
         company.rank, company.count = rank, 2
     numbers = [company.number(step) for company in three for step in range(5)]
     assert sorted(numbers) == list(range(10))
+
+
+def test_a_training_can_begin_with_what_another_has_learnt(tmp_path: Path) -> None:
+    first = train_features(lessons, BODY, tmp_path / "a", settings(steps=2), trunk=small_trunk(), progress=False)
+    other = new_run(BODY, settings(steps=8, seed=3), small_trunk(), lessons)
+    begin_with(other, tmp_path / "a")
+    assert other.step == 0
+    for name, value in first.average.state_dict().items():
+        assert torch.equal(other.reader.state_dict()[name], value), name
+    assert torch.equal(other.bank.rows, first.bank.rows)
+    with pytest.raises(BadInput, match="expected a checkpoint of this reader"):
+        begin_with(new_run(BODY, settings(), SmallUNet((16, 16, 16, 16, 16)), lessons), tmp_path / "a")

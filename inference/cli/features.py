@@ -37,6 +37,8 @@ class How:
     resume: bool = False
     finish: bool = False
     """Nothing more is learnt: features are made from the checkpoint as it is."""
+    begin: Path | None = None
+    """The checkpoint of another learning, whose weights this one begins with."""
     together: bool = False
     """With the other processes that were launched beside this one."""
     device: str = "auto"
@@ -58,7 +60,7 @@ def run_train_features(data: Path, out: Path, validation: Path, training: Featur
     else:
         run = train_features(
             taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=kept_out,
-            company=company, resume=how.resume,
+            company=company, begin=how.begin, resume=how.resume,
         )  # fmt: skip
     if run.company.rank == 0:
         _finish(run, body, taught, kept_out, out, how.licence)

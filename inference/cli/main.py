@@ -256,6 +256,9 @@ def features(
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside --out.")] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Write features from the checkpoint as it is.")] = False,
+    begin: Annotated[
+        Path | None, typer.Option("--begin-with", help="A checkpoint whose weights are the start.")
+    ] = None,
     without_contrast: Annotated[bool, typer.Option(help="Features that only regression shapes.")] = False,
     directions: Annotated[int, typer.Option(min=1, help="Of limbs, that features are told apart by.")] = 4,
     network: Annotated[str, typer.Option(help="small, or resnet50: the paper's.")] = "small",
@@ -274,7 +277,7 @@ def features(
         steps=steps, batch=batch, rate=rate, seed=seed, directions=directions,
         contrast=None if without_contrast else ContrastWeights(),
     )  # fmt: skip
-    how = How(resume, finish, together, device, network, backbone, licence)  # type: ignore[arg-type]
+    how = How(resume, finish, begin, together, device, network, backbone, licence)  # type: ignore[arg-type]
     run_train_features(data, out, validation, training, how)
 
 

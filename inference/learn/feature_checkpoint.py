@@ -37,6 +37,20 @@ def resume_run(run: FeatureRun, path: Path) -> None:
     _fill(run, state, path)
 
 
+def begin_with(run: FeatureRun, path: Path) -> None:
+    """Weights and bank of another learning, of the same network, for a first step that is not from nothing.
+
+    The weights are the moving mean of theirs; the optimiser begins anew.
+    """
+    state = _read(path)
+    try:
+        run.reader.load_state_dict(state["average"])
+        run.average.load_state_dict(state["average"])
+        run.bank.load_state_dict(state["bank"])
+    except (KeyError, RuntimeError) as error:
+        raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error
+
+
 def run_of(path: Path, body: ArticulatedBody) -> FeatureRun:
     """The learning that left a checkpoint, as far as it was."""
     state = _read(path)

@@ -19,7 +19,7 @@ from probbody.geometry.rest import at_rest
 from probbody.synth.joining import joined
 
 from .company import Company
-from .feature_checkpoint import resume_run, save_run
+from .feature_checkpoint import begin_with, resume_run, save_run
 from .feature_data import Lessons
 from .feature_measures import Examination, FeatureMeasures
 from .feature_pictures import save_progress
@@ -36,20 +36,24 @@ def train_features(
     trunk: Trunk | None = None,
     validation: Lessons | None = None,
     company: Company | None = None,
+    begin: Path | None = None,
     resume: bool = False,
     progress: bool = True,
 ) -> FeatureRun:
     """Learns a reader, and leaves ``checkpoint``, from which learning can be resumed and features be made.
 
-    With ``resume`` it goes on from the checkpoint, if there is one, to the same numbers as if it had never stopped. Beside the
-    checkpoint stand a log (``.jsonl``: one line of losses every so many steps, one of measures every so many more), and
-    with ``validation`` a folder of pictures of what the reader sees (``.progress``).
+    With ``resume`` it goes on from the checkpoint, if there is one, to the same numbers as if it had never stopped. With
+    ``begin``, the checkpoint of another learning, it starts from the weights of that one. Beside the checkpoint stand a log
+    (``.jsonl``: one line of losses every so many steps, one of measures every so many more), and with ``validation`` a folder
+    of pictures of what the reader sees (``.progress``).
     """
     training = training or FeatureTraining()
     run = new_run(body, training, trunk, lessons, company)
     first = run.company.rank == 0
     if resume and checkpoint.exists():
         resume_run(run, checkpoint)
+    elif begin is not None:
+        begin_with(run, begin)
     for step in tqdm(
         range(run.step, training.steps), initial=run.step, total=training.steps, disable=not (progress and first)
     ):
