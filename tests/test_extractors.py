@@ -8,10 +8,10 @@ import torch
 from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
-from probbody.extractors.part_attention import PartAttention, attended
+from probbody.extractors.part_attention import PartAttention, attended, places
 from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.rest_joints import RestJoints
-from probbody.extractors.shipped import load_features, save_features
+from probbody.extractors.shipped import load_features, save_features, shipped_features
 from probbody.extractors.small_unet import SmallUNet
 from probbody.extractors.trunk import Maps, Trunk
 from probbody.extractors.view import facing, placed, view_of
@@ -202,3 +202,30 @@ def test_a_file_that_holds_no_features_is_refused_in_one_sentence(
     with pytest.raises(BadInput, match=r"expected .*, found .*\.$") as refused:
         load_features(path)
     assert "\n" not in str(refused.value)
+
+
+def test_parts_tell_where_they_are() -> None:
+    logits = torch.full((1, 3, 8, 16), -50.0)
+    logits[0, 1, 2, 12] = 0.0  # the first joint's part is one place
+    logits[0, 2, :, :8] = 0.0  # the second's is the left half
+    attention = logits[:, 1:].flatten(2).softmax(-1).view(1, 2, 8, 16)
+    x, y, wide, tall, _ = places(attention, logits)[0].unbind(-1)
+    torch.testing.assert_close(x, torch.tensor([2 * 12.5 / 16 - 1, -0.5]))
+    torch.testing.assert_close(y, torch.tensor([2 * 2.5 / 8 - 1, 0.0]), atol=1e-5, rtol=0)
+    assert wide[0] < 0.02
+    assert tall[0] < 0.02
+    assert float(wide[1]) == pytest.approx(float((torch.arange(8.0) / 8).std(correction=0)), abs=1e-2)
+    assert tall[1] > wide[1]
+
+
+def test_the_features_that_ship_are_those_of_the_open_body() -> None:
+    learnt = shipped_features()
+    reader = learnt.reader
+    assert learnt.features.features.shape == (len(BODY.weights), 4, reader.channels)
+    assert "CMU" in learnt.licence
+    assert 0 < learnt.temper < 1
+    camera = PinholeCamera.looking_ahead(300.0, reader.size)
+    reading = reader.read(torch.rand(1, 3, *reader.size), camera)
+    torch.testing.assert_close(reading.features.norm(dim=1), torch.ones(1, 48, 48))
+    assert reading.pose.rotations.shape == (1, 24, 3, 3)
+    assert camera.project(reading.pose.translation.unsqueeze(1))[0, 0, 2] > 0.5
