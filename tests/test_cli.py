@@ -354,7 +354,7 @@ def test_an_interrupted_folder_goes_on_where_it_was(ask: Ask, tmp_path: Path) ->
         "--starts",
         "1",
     ]
-    command = [sys.executable, "-m", "probbody.inference.cli", *words, "--steps", "40"]
+    command = [sys.executable, "-m", "probbody.inference.cli", *words, "--steps", "160"]
     with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         until = time.monotonic() + 60
         while not list(tmp_path.glob(f"out/[!.]*/{CARD}")) and time.monotonic() < until:

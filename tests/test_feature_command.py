@@ -67,7 +67,7 @@ def test_features_come_out_of_pools_and_again_out_of_the_checkpoint(
     told = json.loads(out.with_suffix(".json").read_text())
     assert told["steps_taken"] == 2
     card = out.with_suffix(".md").read_text()
-    assert told["sha256"] in card
+    assert told["sha256"][out.name] in card
     assert "train features" in card
     first = out.read_bytes()
     out.unlink()

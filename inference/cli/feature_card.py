@@ -60,7 +60,7 @@ def facts(out: Path, run: FeatureRun, learnt: LearntFeatures, measures: FeatureM
     """What was learnt, and how well, for programs."""
     return {
         "file": out.name,
-        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
+        "sha256": {out.name: hashlib.sha256(out.read_bytes()).hexdigest()},
         "licence": learnt.licence,
         "steps_taken": run.step,
         "training": asdict(run.training),
