@@ -1,9 +1,10 @@
 """Pictures of features that an oracle drew: captured poses, clutter behind them, patches of clutter before them.
 
-The truth is a mesh drawn with 16 samples a pixel, whose vertices have a unit feature for each of four limb directions; those
-of neighbours are alike (random waves, 30 cm long). What is observed scatters about it (von Mises-Fisher) so that the
-mean cosine to the truth is 0.7. Clutter is 12 directions in blocks of 8 pixels; of the patches before the body every second
-shows one of six directions that no background model has seen.
+Pictures are crops as the paper has them, squares of 1.2 times the person's box. The truth is a mesh drawn with 16 samples a
+pixel, whose vertices have a unit feature for each of four limb directions; those of neighbours are alike (random waves, 30 cm
+long). What is observed scatters about it (von Mises-Fisher) so that the mean cosine to the truth is 0.7. Clutter is 12
+directions in blocks of 8 pixels; of the patches before the body every second shows one of six directions that no background
+model has seen.
 """
 
 import math
@@ -27,6 +28,7 @@ from probbody.features import (
     VonMisesFisherEmission,
     random_features,
 )
+from probbody.geometry.crops import Crop
 from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from probbody.metrics import pa_mpjpe
 from probbody.observation import Observation
@@ -80,10 +82,12 @@ def oracle_background(seed: int = 0) -> MixtureBackground:
 def draw(angles: Float[Tensor, "B 24 3"], hidden: float, seed: int = 0) -> OracleScenes:
     """Each pose on a body of its own before a camera of its own, ``hidden`` of its box behind patches."""
     scenes = before_cameras(angles, seed)
-    camera = scenes.camera.resized((SIDE, SIDE))
     body, generator = open_body(), torch.Generator().manual_seed(seed + 2)
     field = ExpectedFeatures(oracle_features(), VonMisesFisherEmission(concentration()))
     surface = body(scenes.pose)
+    outline = scenes.camera.project(surface.vertices)[..., :2]
+    boxes = torch.cat([outline.amin(1), outline.amax(1)], dim=-1)
+    camera = Crop.around(boxes, (SIDE, SIDE)).camera(scenes.camera)
     seen = MeshRenderer(samples=4)(surface, field.attributes(surface, camera), camera)
     directions = _directions(seed)
     behind = _clutter(directions[:CLUTTER], len(angles), generator)

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pyro
 import torch
 from jaxtyping import Float
+from pyro import poutine
 from torch import Tensor
 
 from probbody.contracts import ArticulatedBody, PosePrior
 from probbody.observation import Observation
 
-from .density import Model
+from .density import BodyELBO, Model
 from .maximum import Starts, each_start, fit_map
 from .optimisers import Adam
 from .result import Fit
@@ -39,7 +41,8 @@ def fit_features(
 
     What a fit sees that renders reaches no further than a limb is wide. So the first round goes by points of the skin that
     were found in the picture (``probbody.features.matches``): from the start, and from what it is most easily mistaken
-    for (``alternatives``). It is cheap. The second renders, from the best of these.
+    for (``alternatives``). It is cheap. The second renders, from the best of these: those that, once rendered, are the most
+    probable. Matches alone do not tell a body from its reflection in depth.
 
     Args:
         model: a Pyro program over ``shape``, ``pose``, ``orientation``, ``place`` that explains the observed features.
@@ -49,7 +52,7 @@ def fit_features(
         matches: (u, v, confidence), in pixels of the feature image.
         start: of the four sites, one or several for each body.
         steps: of each round.
-        keep: how many starts of each body the second round has.
+        keep: how many starts of each body the second round has; more cost as much more, and found little more.
         seed, progress: as of ``fit_map``.
 
     Raises:
@@ -69,22 +72,29 @@ def fit_features(
 
     quick = Stage(steps, None, Adam(0.1, {**RATES, "noise": 0.05}))
     every = each_start(matched, seen.repeat(count), around, (quick,), seed, told(0))
-    best = every.loss.reshape(count, bodies).topk(min(keep, count), dim=0, largest=False).indices
+    sites = {name: value for name, value in every.sites().items() if name != "noise"}
+    loss = _losses(model, observation.repeat(count), sites).reshape(count, bodies)
+    best = loss.topk(min(keep, count), dim=0, largest=False).indices
     row = torch.arange(bodies, device=best.device)
-    sites = {name: value.unflatten(0, (count, bodies))[best, row] for name, value in every.sites().items()}
-    return fit_map(
-        model,
-        observation,
-        stages=feature_stages(steps),
-        start={name: value for name, value in sites.items() if name != "noise"},
-        seed=seed,
-        progress=told(steps),
-    )
+    start = {name: value.unflatten(0, (count, bodies))[best, row] for name, value in sites.items()}
+    return fit_map(model, observation, stages=feature_stages(steps), start=start, seed=seed, progress=told(steps))
 
 
 def feature_stages(steps: int = 120) -> tuple[Stage, ...]:
-    """One stage of Adam over all sites; the code, in standard deviations, goes faster than angles and places."""
-    return (Stage(steps, None, Adam(0.1, RATES)),)
+    """One stage of Adam over all sites; the code, in standard deviations, goes faster than angles and places.
+
+    At half the rates of the first round: at full ones the first steps can lead a body away from all that it covers.
+    """
+    return (Stage(steps, None, Adam(0.05, {name: rate / 2 for name, rate in RATES.items()})),)
+
+
+@torch.no_grad()
+def _losses(model: Model, observation: Observation, sites: dict[str, Float[Tensor, "B *_"]]) -> Float[Tensor, " B"]:
+    """By how many nats each body is improbable as it is; infinite where that is not a number."""
+    with pyro.settings.context(validate_distributions_pyro=False, validate_distributions_torch=False):
+        told = poutine.condition(model, data=sites)
+        terms = BodyELBO().terms(told, lambda _: None, observation)
+    return -torch.stack(list(terms.values())).sum(0).nan_to_num(nan=-torch.inf)
 
 
 def _in_picture(matches: Float[Tensor, "B P 3"], observation: Observation) -> Float[Tensor, "B P 3"]:
