@@ -340,6 +340,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
+# whoever runs the tests in the background may have told them, and whom they start, to ignore interrupts
+_HEEDING_INTERRUPTS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from probbody.inference.cli import main
+main()
+"""
+
+
 def test_an_interrupted_folder_goes_on_where_it_was(ask: Ask, tmp_path: Path) -> None:
     for number in range(12):
         photo(tmp_path / "in" / f"{number:02}.png")
@@ -354,7 +363,7 @@ def test_an_interrupted_folder_goes_on_where_it_was(ask: Ask, tmp_path: Path) ->
         "--starts",
         "1",
     ]
-    command = [sys.executable, "-m", "probbody.inference.cli", *words, "--steps", "160"]
+    command = [sys.executable, "-c", _HEEDING_INTERRUPTS, *words, "--steps", "160"]
     with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         until = time.monotonic() + 60
         while not list(tmp_path.glob(f"out/[!.]*/{CARD}")) and time.monotonic() < until:
