@@ -55,9 +55,10 @@ def fit_pixels(
 ) -> Fit:
     """The most probable bodies behind feature images, from a network's guess of each.
 
-    A guess is only a start: no density knows of it. It is taken as it is, turned, mirrored, and both (``alternatives``);
-    each sketch leads each of these towards the points that it explains. Of all of them, those that no sketch led included,
-    the ``keep`` at which the model is densest are drawn for a third of the steps, and then the best for all of them.
+    A guess is a start, and no more to a model without ``GuessEvidence``, which is told the guessed joints as ``points``. It is
+    taken as it is, turned, mirrored, and both (``alternatives``); each sketch leads each of these towards the points that it
+    explains. Of all of them, those that no sketch led included, the ``keep`` at which the model is densest are drawn for a
+    third of the steps, and then the best for all of them.
 
     Args:
         model: a Pyro program over ``shape``, ``pose``, ``orientation``, ``place`` that explains what is observed.
@@ -78,6 +79,9 @@ def fit_pixels(
     """
     if starts < 1 or keep < 1:
         raise ValueError(f"starts, keep: expected one or more of each, found {starts} and {keep}.")
+    if observation.points is None:
+        with torch.no_grad():
+            observation = replace(observation, points=body(guess).joints)
     leading, trying = max(2 * steps // 3, 1), max(steps // 3, 1)
     told = _rounds(progress, [leading] * len(sketches) + [trying, steps])
     around = alternatives(sites_of(guess, prior, observation), body, prior)

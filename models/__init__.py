@@ -6,6 +6,7 @@ from .evidence import OutlineEvidence as OutlineEvidence
 from .evidence import PartEvidence as PartEvidence
 from .feature_image import FeatureImage as FeatureImage
 from .feature_image import FeatureModel as FeatureModel
+from .guess_evidence import GuessEvidence as GuessEvidence
 from .keypoint_body import GemanMcClureNoise as GemanMcClureNoise
 from .keypoint_body import KeypointBody as KeypointBody
 from .keypoint_body import KeypointNoise as KeypointNoise

@@ -19,6 +19,7 @@ from probbody.quantities import Pose
 
 from .evidence import KeypointEvidence, OutlineEvidence, PartEvidence, Scene, carried, observe_all
 from .feature_image import FeatureImage, FeatureModel
+from .guess_evidence import GuessEvidence
 from .posed_body import PosedBody
 
 
@@ -35,7 +36,7 @@ class NeuralSMPL(FeatureModel):
         background: clutter and occluders.
         pose_prior: over the joints that follow the root.
         likelihood: how a pixel chooses between body and background.
-        keypoints, parts, outline: the other energies, each left out where it is None or not observed.
+        keypoints, parts, outline, guess: the other energies, each left out where it is None or not observed.
         focal_spread, depth, orientation: see ``PosedBody``.
     """
 
@@ -50,6 +51,7 @@ class NeuralSMPL(FeatureModel):
         keypoints: KeypointEvidence | None = None,
         parts: PartEvidence | None = None,
         outline: OutlineEvidence | None = None,
+        guess: GuessEvidence | None = None,
         focal_spread: float = 0.0,
         depth: float = 4.0,
         orientation: Density | None = None,
@@ -58,7 +60,7 @@ class NeuralSMPL(FeatureModel):
         self.body, self.pose_prior = body, pose_prior
         self.story = PosedBody(body, pose_prior, focal_spread, depth, orientation)
         self.image = FeatureImage(renderer, field, background, likelihood)
-        self.beside = tuple(each for each in (keypoints, parts, outline) if each is not None)
+        self.beside = tuple(each for each in (keypoints, parts, outline, guess) if each is not None)
         self._moved_along = nn.ModuleList(self.beside)
 
     @property

@@ -6,7 +6,7 @@ Each is a plain function of a few lines: what it does can be done by hand, with 
 from jaxtyping import Float
 from torch import Tensor
 
-from probbody.models import NeuralBodyVolume, NeuralSMPL
+from probbody.models import GuessEvidence, NeuralBodyVolume, NeuralSMPL
 from probbody.models.evidence import Evidence, KeypointEvidence, OutlineEvidence, PartEvidence
 
 from .contracts import ArticulatedBody, Background, Likelihood, PosePrior, Renderer
@@ -66,6 +66,7 @@ def neural_smpl(
     keypoints: KeypointEvidence | None = None,
     parts: PartEvidence | None = None,
     outline: OutlineEvidence | None = None,
+    guess: GuessEvidence | None = None,
 ) -> NeuralSMPL:
     """NeuralSMPL: a mesh, a mixture over limb directions at every pixel, and its other energies where they are given.
 
@@ -84,6 +85,7 @@ def neural_smpl(
         keypoints,
         parts,
         outline,
+        guess,
     )
 
 

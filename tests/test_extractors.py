@@ -7,6 +7,7 @@ import torch
 
 from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
+from probbody.extractors.guess_errors import GuessErrors
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.part_attention import PartAttention, attended, places
 from probbody.extractors.person_reader import PersonReader
@@ -46,7 +47,8 @@ def some_learnt() -> LearntFeatures:
     rows[7] = 0
     clutter = torch.nn.functional.normalize(torch.randn(200, 16), dim=-1)
     field = DirectedFeatures(rows, limbs, CircleDirections(4))
-    return LearntFeatures(small_reader(), field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0")
+    errors = GuessErrors.fit(torch.randn(200, 3 * len(BODY.parents) - 3, generator=torch.Generator().manual_seed(5)))
+    return LearntFeatures(small_reader(), field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0", errors)
 
 
 def test_features_are_unit_vectors_of_a_quarter_of_the_resolution() -> None:
@@ -173,6 +175,10 @@ def test_features_come_back_from_their_file(written: tuple[LearntFeatures, bytes
     assert (again.reader(images) * learnt.reader(images)).sum(1).min() > 0.99
     torch.testing.assert_close(again.features.features, learnt.features.features, atol=1e-3, rtol=0)
     assert not again.features.features[7].any()
+    assert again.guess is not None
+    assert learnt.guess is not None
+    assert again.guess.freedom == learnt.guess.freedom
+    torch.testing.assert_close(again.guess.scale, learnt.guess.scale)
     assert again.features.limbs.names == learnt.features.limbs.names
     torch.testing.assert_close(
         again.background.marginal().log_prob(again.features.features[0, 0]),

@@ -35,6 +35,7 @@ from probbody.inference.learn.feature_pictures import progress_sheet
 from probbody.inference.learn.feature_sampling import Marking, PointFeatures, at_all_visible, at_pixels, elsewhere
 from probbody.inference.learn.feature_settings import ContrastWeights, FeatureTraining, training_of
 from probbody.inference.learn.feature_training import examined, new_run, train_features
+from probbody.inference.learn.guess_fitting import fitted_guess, guess_errors
 from probbody.inference.learn.lesson import Lesson
 from probbody.inference.learn.norms import settle_norms
 from probbody.inference.learn.regression import regression_losses
@@ -327,6 +328,19 @@ def test_contrast_and_directions_can_be_left_out(
     assert ((length - 1).abs() < 1e-4).logical_or(length == 0).all()
     assert (length[POOL.visible.any(0)] > 0).float().mean() > 0.9
     assert learnt.concentration > 1
+
+
+def test_errors_of_the_guess_are_those_of_the_joints() -> None:
+    reader, lesson = new_run(BODY, settings(steps=1), small_trunk(), lessons).average, lessons(0, 8)
+    errors = guess_errors(reader, lesson)
+    reading = reader.read(lesson.images, lesson.camera)
+    joints = BODY(reading.pose).joints
+    off = (joints - joints[:, :1]) - (lesson.surface.joints - lesson.surface.joints[:, :1])
+    torch.testing.assert_close(errors.norm(dim=1), off.flatten(1).norm(dim=1), atol=0.01, rtol=0.01)
+    assert fitted_guess(reader, lessons, None, FeatureFitting(kept_out=8, batch=8)) is None
+    found = fitted_guess(reader, lessons, Variation(), FeatureFitting(kept_out=144, batch=8))
+    assert found is not None
+    assert found.scale.shape == (3 * len(BODY.parents) - 3,) * 2
 
 
 def test_ranks_tell_how_well_two_kinds_are_told_apart() -> None:

@@ -23,6 +23,7 @@ from ..learn.feature_fitting import FeatureFitting, fitted_features
 from ..learn.feature_run import FeatureRun
 from ..learn.feature_settings import FeatureTraining
 from ..learn.feature_training import examined, train_features
+from ..learn.guess_fitting import fitted_guess
 from ..learn.norms import settle_norms
 from ..learn.picture_pool import PicturePool
 from ..learn.temper import fitted_temper
@@ -90,7 +91,8 @@ def _finish(
     tempered, measured = min(TEMPERED, new), min(MEASURED, new)
     learnt = fitted_features(run.average, run.marking, taught, kept_out, licence, fitting)
     tempering = fitted_temper(learnt, body, [kept_out(step, 8) for step in range(max(tempered // 8, 1))])
-    learnt = replace(learnt, temper=tempering.temper)
+    guess = fitted_guess(run.average, kept_out, run.training.variation, fitting)
+    learnt = replace(learnt, temper=tempering.temper, guess=guess)
     with written_whole(out) as path:
         save_features(path, learnt, {"seed": str(run.training.seed), "steps": str(run.step)})
     measures = examined(run, body, kept_out, measured, learnt.features.features)

@@ -15,7 +15,8 @@ from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.person_reader import PersonReader
 from probbody.features import DirectedFeatures, Directions, LogMixture, NoOutliers, OneDirection, SigmoidDirections
 from probbody.features.backgrounds import MixtureBackground
-from probbody.models import KeypointBody, KeypointEvidence, MatchedBody, OutlineEvidence
+from probbody.models import GuessEvidence, KeypointBody, KeypointEvidence, MatchedBody, OutlineEvidence
+from probbody.models.evidence import Evidence as ModelEvidence
 from probbody.render import MeshRenderer
 from probbody.systems import neural_body_volume, neural_smpl, released_code
 
@@ -76,9 +77,9 @@ class Workshop:
         return FineTuned(self._reader(), self.body)
 
     def outline(self) -> Method:
-        """Where the network sees a body, and keypoints; what pixels look like is hidden from the model."""
+        """Where the network sees a body, and keypoints; what pixels look like, and the guess, are hidden from the model."""
         beside = (KeypointEvidence(self.body, LAYOUT), OutlineEvidence(weight=self.learnt.temper))
-        model = poutine.block(self._volume(evidence=beside), hide=["features"])
+        model = poutine.block(self._volume(evidence=beside), hide=["features", "points"])
         return self._fitted("outline + keypoints", model, outline_and_keypoints, (self._by_keypoints(),))
 
     def neural_smpl(self, *, keypoints: bool = False) -> Method:
@@ -87,7 +88,7 @@ class Workshop:
         beside = KeypointEvidence(self.body, LAYOUT) if keypoints else None
         model = neural_smpl(
             *parts, concentration=self.learnt.concentration, likelihood=LogMixture(temper=self.learnt.temper),
-            keypoints=beside,
+            keypoints=beside, guess=self._guess(),
         )  # fmt: skip
         return self._by_pixels("NeuralSMPL", model, keypoints=keypoints)
 
@@ -98,7 +99,8 @@ class Workshop:
 
     def from_the_mean(self) -> Method:
         """3DNBF without a guess: from the mean pose, turned to all sides."""
-        blind = replace(self, start=MeanPose(self._reader(), (0.0, 1.5707963)))  # fits turn each of them about
+        start = MeanPose(self._reader(), (0.0, 1.5707963))  # fits turn each of them about
+        blind = replace(self, start=start, learnt=replace(self.learnt, guess=None))
         return replace(_fitted(blind.nbv()), name="3DNBF from the mean pose")
 
     def mesh(self) -> Method:
@@ -112,6 +114,11 @@ class Workshop:
     def one_direction(self) -> Method:
         """Features that do not know how limbs are turned."""
         return replace(_fitted(replace(self, learnt=without_directions(self.learnt)).nbv()), name="O = 1")
+
+    def without_guess(self) -> Method:
+        """The guess is where the fit starts, as in the paper, and is not believed."""
+        blind = replace(self, learnt=replace(self.learnt, guess=None))
+        return replace(_fitted(blind.nbv()), name="guess not believed")
 
     def tempered(self, factor: float) -> Method:
         """The evidence of pixels weighed otherwise."""
@@ -137,11 +144,18 @@ class Workshop:
         clutter = normalize(shares.sum(0), dim=-1)
         return self._by_pixels("released code", released_code(self.body, field, clutter, self.prior, size=(48, 48)))
 
-    def _volume(self, **parts: object) -> Model:
-        held = {"likelihood": LogMixture(temper=self.learnt.temper), **parts}
+    def _volume(self, evidence: tuple[ModelEvidence, ...] = (), **parts: object) -> Model:
+        guess = self._guess()
+        beside = (() if guess is None else (guess,)) + evidence
+        held = {"likelihood": LogMixture(temper=self.learnt.temper), "evidence": beside, **parts}
         known = (self.body, self.learnt.features, self.learnt.background, self.prior)
         model: Model = neural_body_volume(*known, concentration=self.learnt.concentration, **held)  # type: ignore[arg-type]
         return model
+
+    def _guess(self) -> GuessEvidence | None:
+        """The start, believed as far as the reader's guesses were right; one that was not measured is not believed."""
+        known = self.learnt.guess
+        return None if known is None else GuessEvidence(known.scale, known.freedom)
 
     def _by_pixels(self, name: str, model: Model, *, keypoints: bool = False) -> Method:
         if not keypoints:
@@ -181,6 +195,7 @@ METHODS: dict[str, Callable[[Workshop], Method]] = {
     "nbv+keypoints+outline": Workshop.with_outline,
     "nbv-from-the-mean": Workshop.from_the_mean,
     "nbv-mesh": Workshop.mesh,
+    "nbv-without-guess": Workshop.without_guess,
     "nbv-without-outliers": Workshop.without_outliers,
     "nbv-one-direction": Workshop.one_direction,
     "nbv-without-matches": Workshop.without_sketch,
@@ -193,8 +208,8 @@ TABLES: dict[int, tuple[str, ...]] = {
     1: ("mean-pose", "regressor", "neural-smpl", "nbv"),
     2: ("regressor", "smplify", "outline", "eft", "neural-smpl", "neural-smpl+keypoints", "nbv", "nbv+keypoints"),
     3: (
-        "nbv", "regressor", "nbv-mesh", "nbv-without-outliers", "nbv-one-direction", "nbv-tau-0.1", "nbv-tau-10",
-        "nbv-without-matches", "nbv-from-the-mean", "nbv+keypoints", "nbv+keypoints+outline", "released-code",
+        "nbv", "regressor", "nbv-without-guess", "nbv-mesh", "nbv-without-outliers", "nbv-one-direction", "nbv-tau-0.1",
+        "nbv-tau-10", "nbv-without-matches", "nbv-from-the-mean", "nbv+keypoints", "nbv+keypoints+outline", "released-code",
     ),
 }  # fmt: skip
 """The papers' tables: methods under all conditions, fits from one start, what each part is worth."""

@@ -14,7 +14,7 @@ from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.shipped import load_features, shipped_features
 from probbody.features import LogMixture
-from probbody.models import FeatureModel, KeypointEvidence
+from probbody.models import FeatureModel, GuessEvidence, KeypointEvidence
 from probbody.priors import gaussian_prior, mixture_prior, vae_prior
 from probbody.systems import neural_body_volume, neural_smpl
 
@@ -65,18 +65,20 @@ def features_named(path: Path | None, body: SkinnedBody, device: torch.device) -
             f"--features: expected features of a body with {expected} vertices, as --body has, found {found} in {whose}."
         )
     parts = {name: getattr(learnt, name).to(device) for name in ("reader", "features", "background")}
-    return replace(learnt, **parts)
+    guess = None if learnt.guess is None else learnt.guess.to(device)
+    return replace(learnt, **parts, guess=guess)
 
 
 def feature_model(
     name: str, body: SkinnedBody, prior: PosePrior, learnt: LearntFeatures, layout: str | None = None
 ) -> FeatureModel:
-    """The model of that name, which explains learnt features, and keypoints of a joint set beside them."""
+    """The model of that name: it explains learnt features, beside them the reader's guess and keypoints of a joint set."""
     likelihood = LogMixture(temper=learnt.temper)
     keypoints = None if layout is None else KeypointEvidence(body, layout)
     parts = (body, learnt.features, learnt.background, prior)
     kappa = learnt.concentration
+    guess = None if learnt.guess is None else GuessEvidence(learnt.guess.scale, learnt.guess.freedom)
     if name == "neural-smpl":
-        return neural_smpl(*parts, concentration=kappa, likelihood=likelihood, keypoints=keypoints)
-    beside = () if keypoints is None else (keypoints,)
+        return neural_smpl(*parts, concentration=kappa, likelihood=likelihood, keypoints=keypoints, guess=guess)
+    beside = tuple(each for each in (guess, keypoints) if each is not None)
     return neural_body_volume(*parts, concentration=kappa, likelihood=likelihood, evidence=beside)

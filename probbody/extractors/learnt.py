@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..contracts import Background
 from ..features.fields import DirectedFeatures
+from .guess_errors import GuessErrors
 from .reading import PictureReader
 
 
@@ -20,3 +21,5 @@ class LearntFeatures:
     temper: float
     """What a pixel's evidence counts for, since neighbours are not independent; fitted on validation pictures."""
     licence: str
+    guess: GuessErrors | None = None
+    """How far the reader's guesses are from the truth, where that was measured, on pictures not learnt from."""

@@ -14,6 +14,7 @@ from ..features.directions import CircleDirections, Directions, OneDirection
 from ..features.fields import DirectedFeatures
 from ..features.limbs import Limbs
 from ..priors.weights import expect_shapes, read_weights, write_weights
+from .guess_errors import GuessErrors
 from .learnt import LearntFeatures
 from .person_reader import PersonReader
 from .rest_joints import RestJoints
@@ -54,6 +55,8 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
         "temper": repr(learnt.temper),
         "licence": learnt.licence,
     }
+    if learnt.guess is not None:
+        light["guess.scale"], told["freedom"] = learnt.guess.scale, repr(learnt.guess.freedom)
     write_weights(path, light, {**(words or {}), **told}, KIND)
 
 
@@ -63,16 +66,20 @@ def load_features(path: str | Path) -> LearntFeatures:
     try:
         reader, field, background = _empty(tensors, words)
         numbers = float(words["concentration"]), float(words["temper"])
+        guess = GuessErrors(tensors["guess.scale"], float(words["freedom"])) if "freedom" in words else None
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         raise BadInput(f"{path}: expected {KIND} with words for all parts, found some that do not fit.") from error
     parts = {"reader": reader, "field": field, "background": background}
     own = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
-    expect_shapes(path, tensors, {name: tuple(value.shape) for name, value in own.items()})
+    shapes = {name: tuple(value.shape) for name, value in own.items()}
+    if guess is not None:
+        shapes["guess.scale"] = (3 * (len(reader.rest.parents) - 1),) * 2
+    expect_shapes(path, tensors, shapes)
     for part, module in parts.items():
         state = {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
         module.load_state_dict({name: value.to(own[f"{part}.{name}"].dtype) for name, value in state.items()})
         module.eval().requires_grad_(False)
-    return LearntFeatures(reader, field, numbers[0], background, numbers[1], words.get("licence", ""))
+    return LearntFeatures(reader, field, numbers[0], background, numbers[1], words.get("licence", ""), guess)
 
 
 def _empty(

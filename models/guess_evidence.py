@@ -1,0 +1,51 @@
+"""What a network took a body for, believed as far as such guesses were right before."""
+
+import pyro
+import pyro.distributions as dist
+from jaxtyping import Float
+from torch import Tensor
+
+from probbody.observation import Observation
+from probbody.quantities import Surface
+
+from .evidence import Evidence, Scene
+
+
+class GuessEvidence(Evidence):
+    """Joints near where something else took them to be: the site ``points``, observed.
+
+    What is rendered tells where a body is in the picture, and less well how deep each limb is; a network that has seen many
+    people guesses that. Here its guess is one more observation, whose errors were measured: relative to the root, along
+    the camera's axes, Student's t, so that a guess that is wrong altogether does not hold the body for ever.
+
+    Args:
+        scale: of the errors of all joints but the root, lower triangular (metres).
+        freedom: degrees of freedom.
+    """
+
+    scale: Float[Tensor, "E E"]
+
+    def __init__(self, scale: Float[Tensor, "E E"], freedom: float) -> None:
+        super().__init__()
+        if not freedom > 0:
+            raise ValueError(f"freedom: expected more than zero, found {freedom}.")
+        self.register_buffer("scale", scale)
+        self.freedom = freedom
+
+    def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
+        """None."""
+        return surface.vertices[..., :0]
+
+    def observe(self, scene: Scene, observation: Observation) -> None:
+        """Add the site ``points`` where the observation holds the guessed places of all joints."""
+        if observation.points is None:
+            return
+        joints, told = scene.surface.joints, observation.points
+        if told.shape != joints.shape or 3 * (joints.shape[1] - 1) != len(self.scale):
+            raise ValueError(
+                f"points: expected {len(self.scale) // 3 + 1} joints, whose errors are known, for a body with as many, found "
+                f"{told.shape[1]} for one with {joints.shape[1]}."
+            )
+        here, guessed = (scene.camera.turned(each - each[:, :1])[:, 1:].flatten(1) for each in (joints, told))
+        density = dist.MultivariateStudentT(self.freedom, here, self.scale.to(here), validate_args=False)
+        pyro.sample("points", density, obs=guessed)
