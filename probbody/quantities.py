@@ -9,6 +9,7 @@ y down and x right (OpenCV). A body at rest stands in a T-pose with y up, facing
 matrices that act on columns, the root first, each relative to its parent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -46,6 +47,21 @@ class Record:
 
     def _items(self):  # type: ignore[no-untyped-def]
         return [(field, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
+
+
+def joined(records: Sequence[R]) -> R:
+    """One record with the bodies of all, in their order; what bodies share, and what is no tensor, is the first one's."""
+    first = records[0]
+    values: dict[str, Any] = {}
+    for field, value in first._items():
+        held = [getattr(record, field.name) for record in records]
+        if isinstance(value, Record):
+            values[field.name] = joined(held)
+        elif isinstance(value, Tensor) and field.name not in first._shared:
+            values[field.name] = torch.cat(held)
+        else:
+            values[field.name] = value
+    return type(first)(**values)
 
 
 def _holds_bodies(value: object) -> bool:

@@ -16,8 +16,7 @@ from probbody.extractors import LearntFeatures, PictureReader, Reading
 from probbody.features import CircleDirections, DirectedFeatures, MixtureBackground, random_features
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.rotations import axis_angle_to_matrix
-from probbody.inference.cli.crops import together
-from probbody.quantities import Pose
+from probbody.quantities import Pose, joined
 from probbody.render import MeshRenderer
 
 MAP, CHANNELS, COSINE, CLUTTER = 24, 16, 0.8, 4
@@ -67,7 +66,7 @@ class OracleReader(PictureReader):
 
     def read(self, images: Float[Tensor, "B 3 H W"], camera: PinholeCamera) -> Reading:
         self.calls.append(len(images))
-        return together([self._read(camera[one]) for one in range(len(images))])  # the same noise in every crop
+        return joined([self._read(camera[one]) for one in range(len(images))])  # the same noise in every crop
 
     def _read(self, camera: PinholeCamera) -> Reading:
         view, behind = camera.resized((MAP, MAP)), self._clutter()

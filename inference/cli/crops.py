@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -13,9 +12,7 @@ from probbody.extractors.reading import PictureReader, Reading
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.crops import Crop
 from probbody.pictures import as_array
-from probbody.quantities import Record
-
-R = TypeVar("R", bound=Record)
+from probbody.quantities import Record, joined
 
 MARGIN = 1.2
 """How much larger than a person's box a crop is: so were those that shipped networks learnt from."""
@@ -95,23 +92,11 @@ def box_of_parts(parts: Float[Tensor, "P h w"], least: float = 0.5) -> Float[Ten
     return edges.to(parts)
 
 
-def together(records: Sequence[R]) -> R:
-    """Several records as one of all their bodies; what is no tensor is that of the first."""
-    found: dict[str, Any] = {}
-    for name, value in vars(records[0]).items():
-        parts = [getattr(each, name) for each in records]
-        if isinstance(value, Tensor):
-            found[name] = torch.cat(parts)
-        elif isinstance(value, Record):
-            found[name] = together(parts)
-    return replace(records[0], **found)  # type: ignore[type-var]
-
-
 def _read(sought: Sequence[Sought], reader: PictureReader) -> list[ReadCrops]:
     cut = [_cut(each, reader) for each in sought]
-    images, cameras = torch.cat([images for _, images, _ in cut]), together([camera for _, _, camera in cut])
+    images, cameras = torch.cat([images for _, images, _ in cut]), joined([camera for _, _, camera in cut])
     some = torch.arange(len(images)).split(AT_ONCE)
-    reading = together([reader.read(images[part], cameras[part]) for part in some])
+    reading = joined([reader.read(images[part], cameras[part]) for part in some])
     ends = torch.tensor([len(crop) for crop, _, _ in cut]).cumsum(0).tolist()
     return [
         ReadCrops(crop, camera, own, reading[torch.arange(end - len(crop), end)])

@@ -19,11 +19,12 @@ from probbody.maps import FalseColours
 from probbody.models import KeypointBody, MatchedBody, NormalOrAnywhere
 from probbody.observation import Observation
 from probbody.pictures import read_picture
+from probbody.quantities import joined
 
 from ..pixels import Sketch, fit_pixels
 from ..result import Fit
 from .boxes import keypoint_boxes, mask_for, painted_box, told_box, whole_picture
-from .crops import ReadCrops, Sought, read_crops, together
+from .crops import ReadCrops, Sought, read_crops
 from .fitted import FittedPeople, Pixels
 from .parts import feature_model
 from .people import Settings, focal_of
@@ -94,7 +95,7 @@ class ByPixels(Way):
 
     def _batch(self, looked: Sequence[Looked], layout: str | None, progress: Progress | None) -> list[FittedPeople]:
         crops = read_crops([self._sought(each) for each in looked], self.learnt.reader)
-        everybody = together(crops)
+        everybody = joined(crops)
         keypoints = None if layout is None else torch.cat([_cropped(e, c) for e, c in zip(looked, crops, strict=True)])
         seen = Observation(everybody.camera, keypoints, layout or "coco17", features=everybody.reading.features)
         model = feature_model(self.system, self.body, self.prior, self.learnt, layout)

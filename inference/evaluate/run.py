@@ -10,7 +10,7 @@ import torch
 
 from probbody.data.files import written_whole
 from probbody.errors import BadInput
-from probbody.synth.joining import joined
+from probbody.quantities import joined
 from probbody.synthocc import Condition, Scenes, SynthOcc
 
 from .measured import Measured, measured

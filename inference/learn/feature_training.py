@@ -16,7 +16,7 @@ from probbody.extractors.rest_joints import RestJoints
 from probbody.extractors.small_unet import SmallUNet
 from probbody.extractors.trunk import Trunk
 from probbody.geometry.rest import at_rest
-from probbody.synth.joining import joined
+from probbody.quantities import joined
 
 from .company import Company
 from .feature_checkpoint import begin_with, resume_run, save_run

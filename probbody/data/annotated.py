@@ -5,7 +5,7 @@ centre of the first one; half a pixel is added, to keypoints, boxes and principa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..bodies.joints import JointSet
 from ..errors import BadInput
 from ..geometry.cameras import PinholeCamera
 from ..geometry.rotations import axis_angle_to_matrix
-from ..quantities import Record
+from ..quantities import Record, joined
 
 HALF = 0.5
 """From the pixel coordinates of these files to ours."""
@@ -136,7 +136,7 @@ class AnnotatedPeople:
             )
 
 
-def joined(parts: Sequence[AnnotatedPeople]) -> AnnotatedPeople:
+def people_joined(parts: Sequence[AnnotatedPeople]) -> AnnotatedPeople:
     """Entries of one data set, one after the other; what one part lacks the whole lacks."""
     held: dict[str, Any] = {name: _together([getattr(part, name) for part in parts]) for name in _PARTS}
     held |= {name: tuple(word for part in parts for word in getattr(part, name)) for name in _WORDS}
@@ -147,13 +147,7 @@ def _together(parts: list[Any]) -> Any:
     """Tensors or records one after the other; None where any is None."""
     if any(part is None for part in parts):
         return None
-    if isinstance(parts[0], Tensor):
-        return torch.cat(parts)
-    held = {field.name: [getattr(part, field.name) for part in parts] for field in fields(parts[0])}
-    return replace(
-        parts[0],
-        **{name: _together(values) for name, values in held.items() if any(isinstance(v, Tensor) for v in values)},
-    )
+    return torch.cat(parts) if isinstance(parts[0], Tensor) else joined(parts)
 
 
 def boxes_around(places: Float[Tensor, "B P 2"], confidence: Float[Tensor, "B P"]) -> Float[Tensor, "B 4"]:

@@ -16,7 +16,7 @@ import scipy.io
 
 from ..bodies.joints import JointSet
 from ..errors import BadInput
-from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, boxes_around, joined, single
+from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, boxes_around, people_joined, single
 from .fields import Fields
 from .joint_sets import MPI_INF_3DHP17, MPI_INF_3DHP28
 
@@ -35,7 +35,7 @@ def read_3dhp_training(
     path = Path(folder) / "annot.mat"
     held = Fields(path, _matlab(path))
     lenses = _calibration(Path(folder) / "camera.calibration")
-    return joined([_view(Path(folder), held, lenses, camera, universal) for camera in cameras])
+    return people_joined([_view(Path(folder), held, lenses, camera, universal) for camera in cameras])
 
 
 def read_3dhp_test(folder: Path | str, universal: bool = True) -> AnnotatedPeople:

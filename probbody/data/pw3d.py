@@ -15,7 +15,16 @@ from scipy.spatial.transform import Rotation
 
 from ..bodies.joints import SMPL24
 from ..errors import BadInput
-from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, SmplLabels, boxes_around, joined, single
+from .annotated import (
+    HALF,
+    AnnotatedPeople,
+    Intrinsics,
+    LabelledPoints,
+    SmplLabels,
+    boxes_around,
+    people_joined,
+    single,
+)
 from .fields import Fields
 from .joint_sets import OPENPOSE18
 from .pickles import read_pickle
@@ -48,7 +57,7 @@ def read_pw3d(
         files += [path for path in found if path.name.startswith(begins)]
     if not files:
         raise BadInput(f"{folder}: expected sequences whose names begin with {', '.join(begins)}, found none.")
-    return joined([read_pw3d_sequence(path) for path in files])
+    return people_joined([read_pw3d_sequence(path) for path in files])
 
 
 def read_pw3d_sequence(path: Path | str) -> AnnotatedPeople:
@@ -67,7 +76,7 @@ def read_pw3d_sequence(path: Path | str) -> AnnotatedPeople:
     kept = [part for part in parts if part is not None]
     if not kept:
         raise BadInput(f"{path}: expected a frame whose camera is valid, found none.")
-    return joined(kept)
+    return people_joined(kept)
 
 
 def _person(

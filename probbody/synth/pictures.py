@@ -7,10 +7,10 @@ from torch import Tensor
 from ..contracts import ArticulatedBody
 from ..geometry.cameras import PinholeCamera
 from ..geometry.meshes import vertex_normals
+from ..quantities import joined
 from .backdrops import Backdrops
 from .chances import Chances
 from .figure import Figure
-from .joining import joined
 from .labels import LabelledPictures
 from .layers import Layers, Studio
 from .lens import taken

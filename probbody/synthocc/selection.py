@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..errors import BadInput
-from ..synth.joining import joined
+from ..quantities import joined
 from ..synth.labels import LabelledPictures
 from ..synth.pictures import Pictures
 
