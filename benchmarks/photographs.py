@@ -9,39 +9,32 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from marked_people import METHODS, Marked, fitted_by_all, keypoints_of, marked_people, pck, shares, way
 from torch import Tensor
 from verdicts import AtLeast, Target
 
 from probbody.bodies.open_body import open_body
-from probbody.data.keypoints import People, read_keypoints
 from probbody.extractors import LearntFeatures
-from probbody.inference.cli.boxes import keypoint_boxes
-from probbody.inference.cli.fitted import FittedPeople
 from probbody.inference.cli.outputs import sheet
 from probbody.inference.cli.parts import features_named
-from probbody.inference.cli.people import Settings, enough_seen, fit_people
-from probbody.inference.cli.pixels import ByPixels, Where
-from probbody.inference.cli.ways import Looked
+from probbody.inference.cli.people import Settings, fit_people
 from probbody.pictures import read_picture
 from probbody.priors import vae_prior
 
-TALL = 60.0
-"""Pixels: people whose box is lower than this are not counted."""
 ALONE = ("cc0_yogait", "sports2d_frames")
 """Folders of pictures of one person; in the second another one stands far away."""
-SYSTEMS = {"NeuralSMPL": "neural-smpl", "3DNBF": "nbv"}
-METHODS = ("regressor", "NeuralSMPL", "3DNBF", "keypoints")
+TOLD = (*METHODS, "keypoints")
 """The last was told the keypoints that the others are compared with: what the body and its prior can reach."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Where the methods put the keypoints of one person, as shares of the box's root of area from where they are marked."""
+    """Where the methods put the keypoints of one person, as shares of the box from where they are marked."""
 
     name: str
     height: float
@@ -72,78 +65,47 @@ def main() -> None:
     sys.exit(0 if all(target.held for target in targets) else 1)
 
 
-def _way(learnt: LearntFeatures, system: str) -> ByPixels:
-    return ByPixels(Where(), open_body(), vae_prior(), learnt, Settings(), system)
-
-
 def _annotated(folder: Path, learnt: LearntFeatures, pictures: Path | None, quick: bool) -> list[Target | AtLeast]:
     """People with keypoints, which only the last method is told."""
     print(
         "\n1. people with annotated keypoints, from the annotated box; PCK at 0.2 (0.1) of the longer side of the box"
     )
-    print(f"{'picture':14}{'person':>9}{'height px':>11}" + "".join(f"{name:>14}" for name in METHODS) + "  nats")
+    print(f"{'picture':14}{'person':>9}{'height px':>11}" + "".join(f"{name:>14}" for name in TOLD) + "  nats")
     found: list[Found] = []
-    for path in sorted(folder.glob("*.jpg"))[: 1 if quick else None]:
-        people = enough_seen(read_keypoints(folder / "person_keypoints.json", image=path.name), path.name)[0]
-        for one in _people(path, people, learnt, pictures):
+    for marked in marked_people(folder, quick):
+        for one in _people(marked, learnt, pictures):
             found.append(one)
-            shares = [f"{_pck(one.away[name], 0.2):8.2f}({_pck(one.away[name], 0.1):.2f})" for name in METHODS]
-            print(
-                f"{path.stem:14}{one.name:>9}{one.height:11.0f}" + "".join(shares) + f"{one.evidence:8.0f}", flush=True
-            )
-    pooled = {name: torch.cat([one.away[name] for one in found]) for name in METHODS}
-    shares = [f"{_pck(pooled[name], 0.2):8.2f}({_pck(pooled[name], 0.1):.2f})" for name in METHODS]
-    print(f"{'all keypoints':34}" + "".join(shares))
-    gained = _pck(pooled["3DNBF"], 0.2) - _pck(pooled["regressor"], 0.2)
+            row = "".join(shares(one.away[name]) for name in TOLD)
+            print(f"{marked.path.stem:14}{one.name:>9}{one.height:11.0f}{row}{one.evidence:8.0f}", flush=True)
+    pooled = {name: torch.cat([one.away[name] for one in found]) for name in TOLD}
+    print(f"{'all keypoints':34}" + "".join(shares(pooled[name]) for name in TOLD))
+    gained = pck(pooled["3DNBF"], 0.2) - pck(pooled["regressor"], 0.2)
     return [AtLeast("photographs: PCK at 0.2 of 3DNBF less the regressor's", gained, 0.0)]
 
 
-def _people(path: Path, people: People, learnt: LearntFeatures, pictures: Path | None) -> list[Found]:
+def _people(marked: Marked, learnt: LearntFeatures, pictures: Path | None) -> list[Found]:
     """The tall ones of one picture."""
+    people = marked.people
     assert people.boxes is not None
-    tall = [number for number in range(len(people)) if float(people.boxes[number, 3]) > TALL]
-    if not tall:
-        return []
-    people = people[tall]
-    assert people.boxes is not None
-    photograph, body = read_picture(path), open_body()
-    looked = Looked(path, photograph, boxes=keypoint_boxes(people))
-    told = fit_people(photograph, people, body, vae_prior(), Settings())
-    fits = {name: _way(learnt, system).fit([looked])[0] for name, system in SYSTEMS.items()}
-    fits |= {"keypoints": told, "regressor": _guessed(fits["3DNBF"])}
-    places = {name: _keypoints(fits[name], people.layout) for name in METHODS}
-    side = people.boxes[:, 2:].amax(-1)
-    away = {name: (where - people.keypoints[..., :2]).norm(dim=-1) / side[:, None] for name, where in places.items()}
+    fits = {name: found[0] for name, found in fitted_by_all([marked.looked()], learnt).items()}
+    fits["keypoints"] = fit_people(marked.photograph, people, open_body(), vae_prior(), Settings())
+    away = {name: marked.away(keypoints_of(fitted, people.layout)) for name, fitted in fits.items()}
     evidence = fits["3DNBF"].fit.evidence
     assert evidence is not None
     for person in range(len(people)) if pictures else ():
         assert pictures is not None
-        sheet(photograph, fits["3DNBF"], person).save(pictures / f"{path.stem}_{people.names[person]}.png")
+        sheet(marked.photograph, fits["3DNBF"], person).save(
+            pictures / f"{marked.path.stem}_{people.names[person]}.png"
+        )
     return [
         Found(
             people.names[person],
             float(people.boxes[person, 3]),
-            {name: value[person][people.keypoints[person, :, 2] > 0] for name, value in away.items()},
+            {name: value[person] for name, value in away.items()},
             float(evidence[person]),
         )
         for person in range(len(people))
     ]
-
-
-def _guessed(fitted: FittedPeople) -> FittedPeople:
-    """The same people, posed as the network took them to be."""
-    guess = fitted.fit.guess
-    assert guess is not None
-    return replace(fitted, surface=fitted.body(guess))
-
-
-@torch.no_grad()
-def _keypoints(fitted: FittedPeople, layout: str) -> Float[Tensor, "B P 2"]:
-    return fitted.camera.project(fitted.body.keypoints(fitted.surface, layout))[..., :2]
-
-
-def _pck(away: Float[Tensor, " P"], limit: float) -> float:
-    return float((away < limit).float().mean())
 
 
 def _alone(folder: Path, learnt: LearntFeatures, pictures: Path | None, quick: bool) -> list[Target | AtLeast]:
@@ -151,10 +113,10 @@ def _alone(folder: Path, learnt: LearntFeatures, pictures: Path | None, quick: b
     print("\n2. pictures of one person without keypoints or box")
     print(f"{'picture':38}{'nats':>8}{'height px':>11}{'explained':>11}{'s':>7}")
     paths = [path for name in ALONE for path in sorted((folder / name).glob("*.jpg"))][: 2 if quick else None]
-    way, explained, seconds = _way(learnt, "nbv"), 0, []
+    looking, explained, seconds = way(learnt, "nbv"), 0, []
     for path in paths:
         begun = time.perf_counter()
-        fitted = way.fit([way.look(path)])[0]
+        fitted = looking.fit([looking.look(path)])[0]
         seconds.append(time.perf_counter() - begun)
         evidence = fitted.fit.evidence
         assert evidence is not None
@@ -174,8 +136,8 @@ def _nobody(folder: Path, learnt: LearntFeatures, quick: bool) -> list[Target | 
     print("\n3. photographs without anybody (scenes that no training saw)")
     scenes = [path for name in ("venice", "hall", "forest") for path in sorted(folder.glob(f"{name}_*.jpg"))]
     scenes = scenes[: 2 if quick else None]
-    way = _way(learnt, "nbv")
-    fits = [way.fit([way.look(path)])[0] for path in scenes]
+    looking = way(learnt, "nbv")
+    fits = [looking.fit([looking.look(path)])[0] for path in scenes]
     nats = [float(fit.fit.evidence[0]) for fit in fits if fit.fit.evidence is not None]
     said = sum(not fit.explained(0) for fit in fits)
     print("nats: " + ", ".join(f"{one:.0f}" for one in sorted(nats)))
