@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Fit articulated bodies to images, and say honestly what was not seen.",
+    epilog="Exit codes: 0 done; 2 an input that cannot be used, named in one sentence; 130 interrupted, as shells have it.",
 )
 train = typer.Typer(no_args_is_help=True, help="Train parts that ship, from data and a seed.")
 app.add_typer(train, name="train")
