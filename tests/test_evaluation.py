@@ -16,12 +16,13 @@ from probbody.errors import BadInput
 from probbody.extractors.view import facing, view_of
 from probbody.inference.evaluate.fine_tuning import FineTuned, Tuning
 from probbody.inference.evaluate.fingerprints import fingerprint
-from probbody.inference.evaluate.measured import MEASURES, Measured, measured
+from probbody.inference.evaluate.measured import MEASURES, Measured
 from probbody.inference.evaluate.method import Answer, Method, Seen, checked
+from probbody.inference.evaluate.on_synthocc import OnSynthOcc, measured, seen_of
 from probbody.inference.evaluate.regression import SavedJoints, Started
 from probbody.inference.evaluate.report import best_and_worst, write_page
 from probbody.inference.evaluate.results import Result, Results, check_protocol, compared, read_results
-from probbody.inference.evaluate.run import Run, seen_of
+from probbody.inference.evaluate.run import Run
 from probbody.inference.evaluate.starts import SMPL_PELVIS, AsRead, AsSaved, MeanPose
 from probbody.inference.evaluate.tables import Table, write_csv
 from probbody.metrics import mpjpe, pa_mpjpe, pve
@@ -90,7 +91,7 @@ def seen(benchmark: SynthOcc) -> Seen:
 
 def some_results(benchmark: SynthOcc, folder: Path) -> tuple[Results, dict[tuple[str, str], Measured]]:
     methods = [Told("near", benchmark, 0.02), Told("far", benchmark, 0.08)]
-    answers = Run(benchmark, folder, 3)(methods, [Clean(), Natural()])
+    answers = Run(OnSynthOcc(benchmark), folder, 3)(methods, [Clean(), Natural()])
     found = [
         Result.of(m.name, c.name, {"settings": m.card(), "condition": c.card(benchmark)}, answers[m.name, c.name])
         for c in (Clean(), Natural())
@@ -122,8 +123,8 @@ def test_every_measure_is_that_of_the_metrics(benchmark: SynthOcc) -> None:
 
 
 def test_a_run_that_was_stopped_gives_the_same_table(benchmark: SynthOcc, tmp_path: Path) -> None:
-    whole = Run(benchmark, tmp_path / "whole", 2)([Told("near", benchmark, 0.02)], [Clean()])
-    stopped = Run(benchmark, tmp_path / "stopped", 2)
+    whole = Run(OnSynthOcc(benchmark), tmp_path / "whole", 2)([Told("near", benchmark, 0.02)], [Clean()])
+    stopped = Run(OnSynthOcc(benchmark), tmp_path / "stopped", 2)
     with pytest.raises(KeyboardInterrupt):
         stopped([Told("near", benchmark, 0.02, fails_at=1)], [Clean()])
     again = Told("near", benchmark, 0.02)
@@ -141,21 +142,21 @@ def test_a_run_that_was_stopped_gives_the_same_table(benchmark: SynthOcc, tmp_pa
 
 def test_answers_of_something_else_are_not_taken_up(benchmark: SynthOcc, tmp_path: Path) -> None:
     method = Told("near", benchmark, 0.02)
-    Run(benchmark, tmp_path, 4)([method], [Clean()])
+    Run(OnSynthOcc(benchmark), tmp_path, 4)([method], [Clean()])
     with pytest.raises(BadInput, match=r"at_once as now.*choose another --out"):
-        Run(benchmark, tmp_path, 2)([method], [Clean()])
+        Run(OnSynthOcc(benchmark), tmp_path, 2)([method], [Clean()])
     with pytest.raises(BadInput, match="settings as now"):
-        Run(benchmark, tmp_path, 4)([Told("near", benchmark, 0.03)], [Clean()])
+        Run(OnSynthOcc(benchmark), tmp_path, 4)([Told("near", benchmark, 0.03)], [Clean()])
     other = SynthOcc(benchmark.extent, benchmark.source, seed=5)
     with pytest.raises(BadInput, match="protocol as now"):
-        Run(other, tmp_path, 4)([method], [Clean()])
+        Run(OnSynthOcc(other), tmp_path, 4)([method], [Clean()])
     with pytest.raises(BadInput, match="different names"):
-        Run(benchmark, tmp_path, 4)([method, method], [Clean()])
+        Run(OnSynthOcc(benchmark), tmp_path, 4)([method, method], [Clean()])
 
 
 def test_a_batch_is_a_loop(benchmark: SynthOcc, tmp_path: Path) -> None:
     regressor = Started(AsRead(LEARNT.reader), BODY)
-    many, one = (Run(benchmark, tmp_path / str(n), n)([regressor], [Clean()]) for n in (4, 1))
+    many, one = (Run(OnSynthOcc(benchmark), tmp_path / str(n), n)([regressor], [Clean()]) for n in (4, 1))
     torch.testing.assert_close(many["regressor", "clean"].found, one["regressor", "clean"].found, atol=2e-3, rtol=1e-3)
 
 
@@ -282,7 +283,9 @@ def test_a_table_says_which_methods_differ(benchmark: SynthOcc, tmp_path: Path) 
     assert lines[0].startswith("protocol,method,condition,measure,unit,value")
     row = next(line for line in lines if ",far,clean,MPJPE," in line).split(",")
     assert float(row[5]) == results.results[1].means["MPJPE"].value()
-    shown = best_and_worst(benchmark, Clean(), {n: answers[n, "clean"] for n in ("near", "far")}, "far", count=1)
+    shown = best_and_worst(
+        OnSynthOcc(benchmark), Clean(), {n: answers[n, "clean"] for n in ("near", "far")}, "far", count=1
+    )
     assert [("best" in one.words, "worst" in one.words) for one in shown] == [(True, False), (False, True)]
     write_page(tmp_path / "report.html", [table], answers, BODY.joint_names[:JOINTS], shown)
     page = (tmp_path / "report.html").read_text()

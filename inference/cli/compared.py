@@ -27,12 +27,14 @@ from probbody.synthocc import (
 )
 
 from ..evaluate.method import Method
+from ..evaluate.on_synthocc import OnSynthOcc, seen_of
 from ..evaluate.regression import SavedJoints, Started
-from ..evaluate.run import seen_of
 from ..evaluate.starts import AsSaved
+from ..evaluate.trial import Trial
 from ..learn.pose_data import taught_and_held_out
 from .methods import Workshop, method_named
 from .parts import body_named, device_named, features_named, prior_named
+from .sets import SETS, trial_on_set
 
 EXTENTS = {extent.name: extent for extent in (SMALL, STANDARD, LARGE)}
 SIDES = {"@40": 40, "@80": 80}
@@ -50,11 +52,23 @@ class Pictures:
     """Captured motion, whose takes that nothing learns from are taken; the prior's poses without it."""
     backdrops: Path | None = None
     only: tuple[str, ...] = ()
+    folder: Path | None = None
+    """Where a data set is that ``extent`` names."""
+    bodies: Path | None = None
+    """Licensed SMPL files, by which its truth is posed."""
+
+    def trial(self, folder: Path | None = None, size: tuple[int, int] = (192, 192)) -> Trial:
+        """The benchmark, or a data set that the user has."""
+        if self.extent in SETS:
+            return trial_on_set(self.extent, self.folder, self.bodies, self.pictures, size)
+        if self.folder is not None or self.bodies is not None:
+            raise BadInput(f"--folder, --smpl: expected one of {', '.join(SETS)} as --set, found {self.extent!r}.")
+        return OnSynthOcc(self.benchmark(folder, size))
 
     def benchmark(self, folder: Path | None = None, size: tuple[int, int] = (192, 192)) -> SynthOcc:
         """The benchmark, which keeps the numbers of its pictures in a folder."""
         if self.extent not in EXTENTS:
-            raise BadInput(f"--set: expected one of {', '.join(EXTENTS)}, found {self.extent!r}.")
+            raise BadInput(f"--set: expected one of {', '.join([*EXTENTS, *SETS])}, found {self.extent!r}.")
         extent = EXTENTS[self.extent]
         if self.pictures is not None:
             extent = replace(extent, name=f"{extent.name}, first {self.pictures}", pictures=self.pictures)

@@ -3,7 +3,7 @@
 import contextlib
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,21 +12,23 @@ from tqdm import tqdm
 
 from probbody.errors import BadInput
 from probbody.synth.sheet import as_picture
-from probbody.synthocc import JOINTS, Condition, SynthOcc
+from probbody.synthocc import Condition
 
 from ..evaluate.measured import Measured
 from ..evaluate.method import Method
+from ..evaluate.on_set import OnSet
 from ..evaluate.report import best_and_worst, write_page
 from ..evaluate.results import Result, Results, check_protocol, compared, read_results
-from ..evaluate.run import Run, seen_of
+from ..evaluate.run import Run
 from ..evaluate.tables import Table, write_csv
-from .compared import Parts, Pictures, conditions_named
+from ..evaluate.trial import Trial
+from .compared import EXTENTS, Parts, Pictures, conditions_named
 from .methods import TABLES, method_named
 
 TITLES = {
-    1: "Methods on SynthOcc-{}",
-    2: "Fits from one start, with the same keypoints, on SynthOcc-{}",
-    3: "What each part of 3DNBF is worth, on SynthOcc-{}",
+    1: "Methods on {}",
+    2: "Fits from one start, with the same keypoints, on {}",
+    3: "What each part of 3DNBF is worth, on {}",
 }
 CONDITIONS = {1: ("clean", "natural", "@40", "@80"), 2: ("clean", "@40", "@80"), 3: ("clean", "@80")}
 
@@ -63,21 +65,20 @@ class Asked:
 class Comparison:
     """Methods, what stands before the people, and the pictures."""
 
-    benchmark: SynthOcc
+    trial: Trial
     methods: tuple[Method, ...]
     conditions: tuple[Condition, ...]
-    joint_names: tuple[str, ...]
     device: torch.device
 
     def run(self, asked: Asked) -> Run:
         """Of all methods on all pictures."""
-        return Run(self.benchmark, asked.out, asked.at_once, self.device)
+        return Run(self.trial, asked.out, asked.at_once, self.device)
 
     def answers(self, asked: Asked) -> dict[tuple[str, str], Measured]:
         """Those of all methods, under a bar."""
         run = self.run(asked)
         with tqdm(total=0, unit="picture", leave=False) as bar:
-            self.benchmark.numbers("clean", lambda done, total: _told(bar, "choosing pictures", done, total))
+            self.trial.choose(lambda done, total: _told(bar, "choosing pictures", done, total))
             return run(self.methods, self.conditions, lambda what, done, total: _told(bar, what, done, total))
 
     def results(self, answers: dict[tuple[str, str], Measured]) -> Results:
@@ -85,25 +86,26 @@ class Comparison:
         found = []
         for condition in self.conditions:
             for method in self.methods:
-                card = {"settings": method.card(), "condition": condition.card(self.benchmark)}
-                found.append(Result.of(method.name, condition.name, card, answers[method.name, condition.name]))
-        return Results.of(self.benchmark.card(), found)
+                card = {"settings": method.card(), "condition": self.trial.condition_card(condition)}
+                own = answers[method.name, condition.name]
+                found.append(Result.of(method.name, condition.name, card, own, self.trial.groups()))
+        return Results.of(self.trial.card(), found)
 
     def table(self, asked: Asked, results: Results) -> Table:
         """Compared with the regressor, the third with all of 3DNBF."""
         names = tuple(method.name for method in self.methods)
         first = "3DNBF" if asked.table == 3 else names[0] if asked.table is None else "regressor"
-        title = TITLES[asked.table] if asked.table is not None else "SynthOcc-{}"
+        title = TITLES[asked.table] if asked.table is not None else "{}"
         against = first if first in names and len(names) > 1 else ""
         columns = tuple(condition.name for condition in self.conditions)
-        return Table(title.format(results.protocol["set"]), names, columns, results, against=against)
+        return Table(title.format(self.trial.title), names, columns, results, tuple(self.trial.measures), against)
 
     def page(self, path: Path, table: Table, answers: dict[tuple[str, str], Measured]) -> None:
         """The report, with what 3DNBF did best and worst on under the last condition."""
         hardest, names = self.conditions[-1], [method.name for method in self.methods]
         own = {name: answers[name, hardest.name] for name in names}
-        shown = best_and_worst(self.benchmark, hardest, own, "3DNBF" if "3DNBF" in names else names[-1])
-        write_page(path, [table], answers, self.joint_names, shown)
+        shown = best_and_worst(self.trial, hardest, own, "3DNBF" if "3DNBF" in names else names[-1])
+        write_page(path, [table], answers, self.trial.joint_names, shown)
 
 
 def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
@@ -112,7 +114,7 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     match = comparison(asked, pictures, parts)
     earlier = None if asked.against is None else read_results(asked.against)
     if earlier is not None:
-        check_protocol(match.benchmark.card(), earlier.protocol, str(asked.against))
+        check_protocol(match.trial.card(), earlier.protocol, str(asked.against))
     if asked.pictures_to is not None:
         write_pictures(match, asked.pictures_to)
         return None
@@ -124,6 +126,8 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     write_csv(asked.out / f"{asked.stem}.csv", results)
     match.page(asked.out / f"{asked.stem}.html", table, answers)
     print(f"protocol {results.protocol['hash']}")
+    if words := match.trial.words():
+        print(words)
     print(table.text())
     if earlier is not None:
         _print_differences(results, earlier)
@@ -136,7 +140,7 @@ def helped(match: Comparison, asked: Asked, pictures: Pictures, parts: Parts) ->
     if asked.jobs < 2:
         yield
         return
-    match.benchmark.numbers("clean")
+    match.trial.choose()
     match.run(asked).begin(match.methods, match.conditions)
     context = multiprocessing.get_context("spawn")
     others = [
@@ -169,20 +173,27 @@ def comparison(asked: Asked, pictures: Pictures, parts: Parts) -> Comparison:
     names = asked.methods or TABLES[asked.table or 1]
     methods = [method_named(name, shop) for name in names] + parts.others(shop)
     size = shop.learnt.reader.size
-    benchmark = pictures.benchmark(asked.out, (size[0], size[1]))
-    columns = asked.conditions or CONDITIONS[asked.table or 1]
+    trial = pictures.trial(asked.out, (size[0], size[1]))
+    if isinstance(trial, OnSet):
+        check_keypoints(trial, methods)
+    columns = asked.conditions or (CONDITIONS[asked.table or 1] if pictures.extent in EXTENTS else ("clean",))
     conditions = conditions_named(columns, asked.attack, asked.out, shop)
-    joints = tuple(shop.body.joint_names[:JOINTS])
-    return Comparison(benchmark, tuple(methods), tuple(conditions), joints, shop.body.weights.device)
+    return Comparison(trial, tuple(methods), tuple(conditions), shop.body.weights.device)
+
+
+def check_keypoints(trial: OnSet, methods: Sequence[Method]) -> None:
+    """Refuses methods that look at keypoints where a set has none."""
+    looking = [method.name for method in methods if "keypoints" in str(method.card().get("evidence", ""))]
+    if trial.people.keypoints is None and looking:
+        raise BadInput(f"{trial.title}: expected keypoints for {looking[0]}, found none in the set.")
 
 
 def write_pictures(match: Comparison, folder: Path) -> None:
     """The pictures as PNG, for programs that are run elsewhere: ``condition/number.png``."""
-    count = len(match.benchmark)
+    count = len(match.trial)
     for condition in match.conditions:
         for start in range(0, count, 16):
-            scenes = condition.scenes(match.benchmark, slice(start, min(start + 16, count)))
-            seen = seen_of(scenes, condition)
+            seen = match.trial.cases(condition, slice(start, min(start + 16, count))).seen()
             for name, image in zip(seen.names, seen.images, strict=True):
                 path = folder / f"{name}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)

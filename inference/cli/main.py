@@ -125,6 +125,14 @@ Folder = Annotated[Path, typer.Option("--out", help="Where results go; a run tha
 Set = Annotated[
     str, typer.Option("--set", help="small (64 pictures of each kind), standard (1,000) or large (10,000).")
 ]
+SetOrData = Annotated[
+    str,
+    typer.Option(
+        "--set",
+        help="small (64 pictures of each kind), standard (1,000) or large (10,000) of SynthOcc; or with --folder a data set:"
+        " 3dpw, 3dpw-occ, h36m-p1, h36m-p2, 3dhp, coco-eft, 3doh.",
+    ),
+]
 Few = Annotated[int | None, typer.Option("--pictures", min=2, help="The first so many pictures of the set alone.")]
 Motion = Annotated[list[Path], typer.Option("--data", help="Captured motion, with --backdrops: real poses.")]
 Scenery = Annotated[Path | None, typer.Option("--backdrops", help="A folder of photographs, with --data.")]
@@ -136,7 +144,9 @@ def evaluate(
     out: Folder,
     method: Annotated[list[str], typer.Option("--method", help="Such as nbv; may be given several times.")] = [],  # noqa: B006
     table: Annotated[int | None, typer.Option("--table", help="1, 2 or 3: the papers' tables.")] = None,
-    extent: Set = "small",
+    extent: SetOrData = "small",
+    folder: Annotated[Path | None, typer.Option("--folder", help="Where the data set of --set is.")] = None,
+    smpl: Annotated[Path | None, typer.Option(help="SMPL files and J_regressor_h36m.npy: the truth of a set.")] = None,
     condition: Annotated[list[str], typer.Option("--condition", help="clean, natural, @40 or @80.")] = [],  # noqa: B006
     attack: Annotated[str, typer.Option(help="The method that patches are to harm.")] = "regressor",
     features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
@@ -156,13 +166,13 @@ def evaluate(
     seed: Seed = 2,
     device: Device = "auto",
 ) -> None:
-    """Measure methods on SynthOcc, an open benchmark of hidden people: tables, CSV, JSON and a report."""
+    """Measure methods on SynthOcc, an open benchmark of hidden people, or on a data set: tables, CSV, JSON, a report."""
     from .compared import Parts, Pictures
     from .evaluate import Asked, run_eval
 
     run_eval(
         Asked(out, tuple(method), table, tuple(condition), attack, at_once, jobs, against, write_pictures),
-        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only)),
+        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only), folder, smpl),
         Parts(features, tuple(beside), tuple(results), start, prior, steps, device),
     )
 

@@ -10,18 +10,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from probbody.bodies.joints import H36M17
-from probbody.contracts import ArticulatedBody
 from probbody.data.files import written_whole
 from probbody.errors import BadInput
-from probbody.geometry.cameras import PinholeCamera
-from probbody.metrics import Procrustes, Rooted, Scores, head_lengths, joint_scores, occlusion_scores, pve
+from probbody.metrics import Procrustes, Rooted, Scores, joint_scores
 from probbody.metrics.keypoints import PCKH
 from probbody.metrics.means import Mean
 from probbody.quantities import Pose, Record
-from probbody.synthocc import Scenes, hidden_share
-
-from .method import Answer
 
 
 @dataclass(frozen=True)
@@ -32,9 +26,14 @@ class Measured(Record):
     witness: Float[Tensor, " B"]
     found: Float[Tensor, "B J 3"]
     truth: Float[Tensor, "B J 3"]
+    known: Bool[Tensor, "B J"]
+    """Whether the truth says where a joint is; only these count."""
     shown: Bool[Tensor, "B J"]
+    """Of those known, the ones that one sees."""
     off: Float[Tensor, "B J"]
     """How far joints are off in the picture, in lengths of the head."""
+    near: Float[Tensor, "B P"]
+    """How far keypoints are off in the picture, in longer sides of the person's box."""
     pve: Float[Tensor, " B"]
     """Millimetres."""
     auc: Float[Tensor, " B"]
@@ -56,8 +55,8 @@ class Measured(Record):
         return Pose(self.rotations, self.shape, self.translation)
 
     def rooted(self) -> Scores:
-        """Distances of joints with the pelvis of both at the origin."""
-        return joint_scores(self.found, self.truth, Rooted((0,)))
+        """Distances of joints with the first joint of both, the root, at the origin."""
+        return joint_scores(self.found, self.truth, Rooted((0,)), self.known)
 
     def save(self, path: Path) -> None:
         """Whole or not at all."""
@@ -73,36 +72,6 @@ class Measured(Record):
                 return cls(**{each.name: torch.from_numpy(held[each.name]) for each in fields(cls)})
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise BadInput(f"{path}: expected measured answers (npz), found something else; remove it.") from error
-
-
-def measured(answer: Answer, scenes: Scenes, body: ArticulatedBody, seconds: float) -> Measured:
-    """An answer beside the truth; ``seconds`` it took for all of them."""
-    pictures, count = scenes.pictures, len(scenes)
-    with torch.no_grad():
-        true = body(pictures.pose)
-        head = head_lengths(pictures.camera.project(body.keypoints(true, H36M17.name))[..., :2], H36M17)
-        vertices = torch.full((count,), torch.nan)
-        pose = _nobody(pictures.pose)
-        if answer.pose is not None:
-            pose, said = answer.pose, body(answer.pose)
-            vertices = pve(said.vertices, true.vertices, said.joints[:, 0], true.joints[:, 0])
-    auc, brier = _of_maps(answer, scenes)
-    return Measured(
-        numbers=scenes.numbers,
-        witness=scenes.witness(),
-        found=answer.joints,
-        truth=scenes.joints,
-        shown=scenes.shown,
-        off=_in_the_picture(answer.joints, scenes.joints, pictures.camera) / head.clamp_min(1.0).unsqueeze(1),
-        pve=vertices,
-        auc=auc,
-        brier=brier,
-        covered=hidden_share(pictures),
-        rotations=pose.rotations,
-        shape=pose.shape,
-        translation=pose.translation,
-        seconds=torch.full((count,), seconds / count, dtype=torch.float64),
-    ).to("cpu")
 
 
 @dataclass(frozen=True)
@@ -129,12 +98,26 @@ def _aligned(held: Measured) -> Mean:
 
 
 def _aligned_all(held: Measured) -> Mean:
-    return joint_scores(held.found, held.truth, Procrustes()).over_images()
+    return joint_scores(held.found, held.truth, Procrustes(), held.known).over_images()
 
 
 def _pckh(held: Measured) -> Mean:
-    near = Scores(held.off, held.shown, held.shown.any(1), "lengths of the head").below(PCKH)
-    share = near.over_joints()
+    return _percent(_lengths(held.off, held.shown | ~held.known, "lengths of the head").below(PCKH).over_joints())
+
+
+def _pck(limit: float) -> Callable[[Measured], Mean]:
+    """Pooled over keypoints."""
+    return lambda held: _percent(
+        _lengths(held.near, ~held.near.isnan(), "longer sides of the box").below(limit).pooled()
+    )
+
+
+def _lengths(values: Float[Tensor, "B P"], counted: Bool[Tensor, "B P"], measure: str) -> Scores:
+    counted = counted & ~values.isnan()
+    return Scores(values, counted, counted.any(1), measure)
+
+
+def _percent(share: Mean) -> Mean:
     return replace(share, sums=100 * share.sums)
 
 
@@ -149,8 +132,20 @@ PUBLISHED = (
     Measure("PCKh", "%", _pckh, less_is_better=False),
 )
 """As the papers have them: joints that one sees, pooled; similarities fitted by these; PCKh at half a head, over joints."""
+OF_BOXES = (
+    Measure("PCK at 0.2 of the box", "%", _pck(0.2), less_is_better=False),
+    Measure("PCK at 0.1 of the box", "%", _pck(0.1), less_is_better=False),
+)
+"""Where there are no joints in metres."""
+OF_3DHP = (
+    Measure("PCK at 150 mm", "%", lambda held: _percent(held.rooted().below(150.0).pooled()), less_is_better=False),
+    Measure("AUC to 150 mm", "%", lambda held: _percent(held.rooted().area_below().pooled()), less_is_better=False),
+)
+"""As published with MPI-INF-3DHP."""
 MEASURES = (
     *PUBLISHED,
+    *OF_BOXES,
+    *OF_3DHP,
     Measure("MPJPE of all joints", "mm", lambda held: held.rooted().over_images()),
     Measure("MPJPE of hidden joints", "mm", _of_hidden),
     Measure("PA-MPJPE of all joints", "mm", _aligned_all),
@@ -160,27 +155,6 @@ MEASURES = (
 )
 
 
-def _in_the_picture(
-    found: Float[Tensor, "B J 3"], truth: Float[Tensor, "B J 3"], camera: PinholeCamera
-) -> Float[Tensor, "B J"]:
-    """Pixels between joints and truth."""
-    return (camera.project(found)[..., :2] - camera.project(truth)[..., :2]).norm(dim=-1)
-
-
-def _nobody(like: Pose) -> Pose:
+def nobody(like: Pose) -> Pose:
+    """The pose of a method that has none."""
     return Pose(*(torch.full_like(getattr(like, each.name), torch.nan) for each in fields(like)))
-
-
-def _of_maps(answer: Answer, scenes: Scenes) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
-    """AUC and Brier score of the map, where the person would be seen were nothing before it."""
-    if answer.occlusion is None:
-        nothing = torch.full((len(scenes),), torch.nan)
-        return nothing, nothing
-    step = scenes.pictures.mask.shape[1] // answer.occlusion.shape[1]
-    middle = slice(step // 2, None, step)
-    hidden, body = (
-        scenes.pictures.occluder[:, middle, middle],
-        scenes.pictures.mask[:, middle, middle],
-    )
-    told = occlusion_scores(answer.occlusion, hidden, body)
-    return told.auc, told.brier

@@ -45,9 +45,18 @@ class Result:
     """A picture."""
 
     @classmethod
-    def of(cls, method: str, condition: str, card: Mapping[str, object], held: Measured) -> "Result":
-        """Everything that can be measured."""
+    def of(
+        cls,
+        method: str,
+        condition: str,
+        card: Mapping[str, object],
+        held: Measured,
+        groups: Sequence[str] | None = None,
+    ) -> "Result":
+        """Everything that can be measured; pictures of one group, such as a video, are drawn again together."""
         means = {measure.name: measure.of(held) for measure in MEASURES}
+        if groups is not None:
+            means = {name: mean.grouped(groups) for name, mean in means.items()}
         return cls(
             method=method,
             condition=condition,

@@ -11,10 +11,11 @@ import torch
 from probbody.data.files import written_whole
 from probbody.errors import BadInput
 from probbody.quantities import joined
-from probbody.synthocc import Condition, Scenes, SynthOcc
+from probbody.synthocc import Condition
 
-from .measured import Measured, measured
-from .method import Method, Seen, checked
+from .measured import Measured
+from .method import Method, checked
+from .trial import Cases, Trial, plain
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how many pictures it is done for, and for how many it is to be."""
@@ -22,14 +23,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Run:
-    """A benchmark, and the folder that answers are kept in.
+    """What is measured on, and the folder that answers are kept in.
 
     Batches are the same pictures whatever was done before, so that a run that was stopped and went on gives the table that
     it would have given, to the last digit. A folder with answers under another protocol, in other batches, or of a method
     that has changed meanwhile is refused.
     """
 
-    benchmark: SynthOcc
+    trial: Trial
     folder: Path
     at_once: int = 16
     """Pictures that a method sees together."""
@@ -53,7 +54,7 @@ class Run:
             raise BadInput(f"methods: expected different names, found {[method.name for method in methods]}.")
         if self.at_once < 1:
             raise BadInput(f"at_once: expected at least one picture, found {self.at_once}.")
-        _agreed(self.folder / "run.json", {"protocol": self.benchmark.card(), "at_once": self.at_once})
+        _agreed(self.folder / "run.json", {"protocol": self.trial.card(), "at_once": self.at_once})
         for condition in conditions:
             for method in methods:
                 self._begun(method, condition)
@@ -65,7 +66,7 @@ class Run:
 
     def _parts(self, conditions: Sequence[Condition]) -> list[tuple[Condition, slice]]:
         """The batches, in their order."""
-        count = len(self.benchmark)
+        count = len(self.trial)
         starts = range(0, count, self.at_once)
         parts = [slice(start, min(start + self.at_once, count)) for start in starts]
         return [(condition, part) for condition in conditions for part in parts]
@@ -74,43 +75,37 @@ class Run:
         self, methods: Sequence[Method], condition: Condition, part: slice, progress: Progress | None
     ) -> list[Measured]:
         """Some pictures under one condition, which are drawn only if a method has not seen them."""
-        scenes: Scenes | None = None
+        cases: Cases | None = None
         answers = []
         for method in methods:
             path = self._place(method, condition) / f"{part.start:06d}-{part.stop:06d}.npz"
             if not path.exists():
-                if scenes is None:
-                    scenes = condition.scenes(self.benchmark, part)
-                self._answered(method, condition, scenes).save(path)
+                if cases is None:
+                    cases = self.trial.cases(condition, part)
+                self._answered(method, cases).save(path)
             answers.append(Measured.load(path))
             if progress is not None:
-                progress(f"{condition.name}, {method.name}", part.stop, len(self.benchmark))
+                progress(f"{condition.name}, {method.name}", part.stop, len(self.trial))
         return answers
 
-    def _answered(self, method: Method, condition: Condition, scenes: Scenes) -> Measured:
-        seen = seen_of(scenes, condition).to(self.device)
+    def _answered(self, method: Method, cases: Cases) -> Measured:
+        seen = cases.seen().to(self.device)
         begun = time.perf_counter()
         answer = checked(method, seen)
         seconds = time.perf_counter() - begun
-        return measured(answer, scenes, self.benchmark.source.body, seconds)
+        return cases.measured(answer, seconds)
 
     def _begun(self, method: Method, condition: Condition) -> None:
         """The place for a method's answers, with what it and the condition are."""
         card: dict[str, object] = {
             "method": method.name,
             "settings": method.card(),
-            "condition": condition.card(self.benchmark),
+            "condition": self.trial.condition_card(condition),
         }
         _agreed(self._place(method, condition) / "card.json", card)
 
     def _place(self, method: Method, condition: Condition) -> Path:
-        return self.folder / "answers" / _plain(condition.name) / _plain(method.name)
-
-
-def seen_of(scenes: Scenes, condition: Condition) -> Seen:
-    """What methods are given of pictures."""
-    names = tuple(f"{_plain(condition.name)}/{name}" for name in scenes.names())
-    return Seen(scenes.pictures.images, scenes.pictures.camera, scenes.keypoints, names)
+        return self.folder / "answers" / plain(condition.name) / plain(method.name)
 
 
 def _agreed(path: Path, card: dict[str, object]) -> None:
@@ -131,8 +126,3 @@ def _agreed(path: Path, card: dict[str, object]) -> None:
         raise BadInput(
             f"{path}: expected answers of the same {differing} as now, found those of another; choose another --out."
         )
-
-
-def _plain(name: str) -> str:
-    """A name as a folder may have it."""
-    return "".join(sign if sign.isalnum() or sign in "-=" else "_" for sign in name.replace("@", "patch"))

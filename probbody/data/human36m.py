@@ -5,8 +5,8 @@ joints, for training also SMPL. The other is that of VideoPose3D (``data_3d_h36m
 without pictures or cameras. Ionescu et al., TPAMI 2014.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from jaxtyping import Float
@@ -37,7 +37,8 @@ class Performance:
 
 def read_h36m(path: Path | str) -> AnnotatedPeople:
     """A set in SPIN's layout: ``imgname``, ``center``, ``scale``, ``S``, for training also ``pose`` and ``shape``."""
-    return read_hmr_npz(path, "Human3.6M", LICENCE)
+    people = read_hmr_npz(path, "Human3.6M", LICENCE)
+    return replace(people, videos=tuple(PurePosixPath(each).stem.rpartition("_")[0] for each in people.pictures))
 
 
 def read_h36m_positions(path: Path | str) -> tuple[Performance, ...]:

@@ -10,9 +10,10 @@ from probbody.contracts import ArticulatedBody
 from probbody.maps import captioned, on_top_of_each_other
 from probbody.pictures import beside_each_other, draw_mesh, from_the_side
 from probbody.synth.sheet import as_picture
-from probbody.synthocc import Condition, Scenes, SynthOcc
+from probbody.synthocc import Condition
 
 from ..measured import Measured
+from ..trial import Look, Trial
 
 _SIDE, _WIDE = 180, 3
 """Pixels of a tile; how many bodies there are beside each other."""
@@ -27,7 +28,7 @@ class Shown:
 
 
 def best_and_worst(
-    benchmark: SynthOcc,
+    trial: Trial,
     condition: Condition,
     answers: Mapping[str, Measured],
     judged: str,
@@ -35,36 +36,38 @@ def best_and_worst(
 ) -> list[Shown]:
     """The pictures that the method ``judged`` did best and worst on: the truth, and every method's body, also from the side.
 
-    ``answers`` are those of all methods under this condition, by name; the error is the mean over all joints, pelvis at the
-    origin.
+    ``answers`` are those of all methods under this condition, by name; the error is the mean over all joints, the root at the
+    origin, or where no joints are known in metres over keypoints in the picture.
     """
-    errors = answers[judged].rooted().of_images()
-    order = errors.argsort().tolist()
+    errors, unit = answers[judged].rooted().of_images(), "mm"
+    if bool(errors.isnan().all()):
+        errors, unit = 100 * answers[judged].near.nanmean(1), "% of the box"
+    order = [row for row in errors.argsort().tolist() if not bool(errors[row].isnan())]
     count = min(count, len(order) // 2 or 1)
     rows = []
     for place, row in [*(("best", n) for n in order[:count]), *(("worst", n) for n in order[-count:])]:
-        scene = condition.scenes(benchmark, slice(row, row + 1))
-        words = f"{condition.name}, {scene.names()[0]}, {place} of {judged}: {float(errors[row]):.0f} mm"
-        rows.append(Shown(words, _row(scene, row, answers, benchmark.source.body)))
+        look = trial.cases(condition, slice(row, row + 1)).look(0)
+        words = f"{condition.name}, {look.name}, {place} of {judged}: {float(errors[row]):.0f} {unit}"
+        rows.append(Shown(words, _row(look, row, answers, trial.body)))
     return rows
 
 
-def _row(scene: Scenes, row: int, answers: Mapping[str, Measured], body: ArticulatedBody) -> Image.Image:
-    picture = as_picture(scene.pictures.images[0]).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
-    truth = body(scene.pictures.pose).vertices[0].detach()
-    plain = beside_each_other([picture, Image.new("RGB", picture.size, (255, 255, 255))], gap=0)
-    tiles = [plain, _pair(picture, scene, truth, "truth", body)]
+def _row(look: Look, row: int, answers: Mapping[str, Measured], body: ArticulatedBody) -> Image.Image:
+    picture = as_picture(look.image).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    tiles = [beside_each_other([picture, Image.new("RGB", picture.size, (255, 255, 255))], gap=0)]
+    if look.truth is not None:
+        tiles.append(_pair(picture, look, look.truth, "truth", body))
     for name, held in answers.items():
         pose = held.pose[row]
         if bool(pose.rotations.isfinite().all()):
-            tiles.append(_pair(picture, scene, body(pose).vertices[0].detach(), name, body))
+            tiles.append(_pair(picture, look, body(pose).vertices[0].detach(), name, body))
     rows = [tiles[first : first + _WIDE] for first in range(0, len(tiles), _WIDE)]
     return on_top_of_each_other([beside_each_other(some) for some in rows])
 
 
-def _pair(picture: Image.Image, scene: Scenes, vertices: torch.Tensor, name: str, body: ArticulatedBody) -> Image.Image:
+def _pair(picture: Image.Image, look: Look, vertices: torch.Tensor, name: str, body: ArticulatedBody) -> Image.Image:
     """A body over the picture, and from the side."""
-    camera = scene.pictures.camera.resized((_SIDE, _SIDE))
+    camera = look.camera.resized((_SIDE, _SIDE))
     over, beside = picture.copy(), Image.new("RGB", (_SIDE, _SIDE), (255, 255, 255))
     mesh = draw_mesh((_SIDE, _SIDE), vertices, camera.project(vertices[None])[0], body.faces)
     mesh.putalpha(mesh.getchannel("A").point(lambda alpha: int(0.75 * alpha)))
