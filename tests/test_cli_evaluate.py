@@ -14,7 +14,8 @@ from probbody.adversary import read_patches
 from probbody.extractors.shipped import save_features
 from probbody.features import CircleDirections, SigmoidDirections
 from probbody.inference.cli.main import main
-from probbody.inference.cli.methods import METHODS, TABLES, Workshop, rebinned, without_directions
+from probbody.inference.cli.methods import METHODS, Workshop, rebinned, without_directions
+from probbody.inference.cli.paper_rows import LEARNT_OTHERWISE, TABLES, lacking
 from tests.evaluation_scenes import untaught
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -134,6 +135,13 @@ def test_patches_are_searched_for_and_mapped(ask: Ask, features: Path, tmp_path:
 
 def test_every_table_names_methods_that_there_are() -> None:
     assert {name for names in TABLES.values() for name in names} <= set(METHODS)
+
+
+def test_rows_that_need_features_of_their_own_are_named_as_lacking() -> None:
+    told = lacking(("3DNBF", "8 directions"))
+    assert told.count("not in this table") == 2
+    assert '--beside "without contrast=FILE" with features of probbody train features --without-contrast' in told
+    assert lacking(tuple(LEARNT_OTHERWISE)) == ""
 
 
 def test_every_method_has_its_own_name_and_card(features: Path) -> None:

@@ -23,14 +23,8 @@ from ..evaluate.run import Run
 from ..evaluate.tables import Table, write_csv
 from ..evaluate.trial import Trial
 from .compared import EXTENTS, Parts, Pictures, conditions_named
-from .methods import TABLES, method_named
-
-TITLES = {
-    1: "Methods on {}",
-    2: "Fits from one start, with the same keypoints, on {}",
-    3: "What each part of 3DNBF is worth, on {}",
-}
-CONDITIONS = {1: ("clean", "natural", "@40", "@80"), 2: ("clean", "@40", "@80"), 3: ("clean", "@80")}
+from .methods import method_named
+from .paper_rows import CONDITIONS, TABLES, TITLES, lacking
 
 
 @dataclass(frozen=True)
@@ -129,6 +123,8 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     if words := match.trial.words():
         print(words)
     print(table.text())
+    if asked.table == 3 and (words := lacking(table.methods)):
+        print(words)
     if earlier is not None:
         _print_differences(results, earlier)
     return results

@@ -31,6 +31,7 @@ from ..evaluate.fitting import (
     everything,
     features_alone,
     features_and_keypoints,
+    features_and_outline,
     keypoints_alone,
     outline_and_keypoints,
 )
@@ -125,6 +126,11 @@ class Workshop:
         likelihood = LogMixture(temper=factor * self.learnt.temper)
         return self._by_pixels(f"tau x {factor:g}", self._volume(likelihood=likelihood))
 
+    def with_outline_alone(self) -> Method:
+        """The outline beside the features."""
+        model = self._volume(evidence=(OutlineEvidence(weight=self.learnt.temper),))
+        return self._fitted("3DNBF + outline", model, features_and_outline, (self._by_matches(),))
+
     def with_outline(self) -> Method:
         """Keypoints and the outline beside the features."""
         beside = (KeypointEvidence(self.body, LAYOUT), OutlineEvidence(weight=self.learnt.temper))
@@ -192,6 +198,7 @@ METHODS: dict[str, Callable[[Workshop], Method]] = {
     "neural-smpl+keypoints": lambda shop: shop.neural_smpl(keypoints=True),
     "nbv": Workshop.nbv,
     "nbv+keypoints": lambda shop: shop.nbv(keypoints=True),
+    "nbv+outline": Workshop.with_outline_alone,
     "nbv+keypoints+outline": Workshop.with_outline,
     "nbv-from-the-mean": Workshop.from_the_mean,
     "nbv-mesh": Workshop.mesh,
@@ -204,15 +211,6 @@ METHODS: dict[str, Callable[[Workshop], Method]] = {
     "released-code": Workshop.released,
 }
 """What ``--method`` may say."""
-TABLES: dict[int, tuple[str, ...]] = {
-    1: ("mean-pose", "regressor", "neural-smpl", "nbv"),
-    2: ("regressor", "smplify", "outline", "eft", "neural-smpl", "neural-smpl+keypoints", "nbv", "nbv+keypoints"),
-    3: (
-        "nbv", "regressor", "nbv-without-guess", "nbv-mesh", "nbv-without-outliers", "nbv-one-direction", "nbv-tau-0.1",
-        "nbv-tau-10", "nbv-without-matches", "nbv-from-the-mean", "nbv+keypoints", "nbv+keypoints+outline", "released-code",
-    ),
-}  # fmt: skip
-"""The papers' tables: methods under all conditions, fits from one start, what each part is worth."""
 
 
 def method_named(name: str, shop: Workshop) -> Method:

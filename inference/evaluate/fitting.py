@@ -52,6 +52,11 @@ def outline_and_keypoints(seen: Seen, reading: Reading) -> Observation:
     return Observation(seen.camera, seen.keypoints, features=reading.features, outline=outline)
 
 
+def features_and_outline(seen: Seen, reading: Reading) -> Observation:
+    """Features, and where the network sees a body."""
+    return replace(outline_and_keypoints(seen, reading), keypoints=None)
+
+
 def everything(seen: Seen, reading: Reading) -> Observation:
     """Features, keypoints and the outline."""
     return outline_and_keypoints(seen, reading)
