@@ -24,12 +24,13 @@ from probbody.extractors.shipped import save_features
 from probbody.geometry.cameras import PinholeCamera
 from probbody.inference.cli.main import main
 from probbody.inference.cli.sets import SETS, posed_by_smpl
+from probbody.inference.evaluate.judged import LSP14, SMPL22, Judged
 from probbody.inference.evaluate.measured import MEASURES, OF_BOXES, Measured
-from probbody.inference.evaluate.method import Answer
-from probbody.inference.evaluate.on_set import LSP14, SMPL22, Judged, OnSet
+from probbody.inference.evaluate.method import Answer, Method, Seen
+from probbody.inference.evaluate.on_set import OnSet
 from probbody.inference.evaluate.results import read_results
 from probbody.quantities import Pose
-from probbody.synthocc import Clean, Natural
+from probbody.synthocc import Attacked, Clean, Natural
 from tests.evaluation_scenes import untaught
 from tests.test_fitted_sets import eft, oh3d
 from tests.test_hmr_sets import hmr
@@ -182,7 +183,7 @@ def test_who_tells_the_truth_of_3dpw_makes_no_error(tmp_path: Path) -> None:
     assert box is not None
     side = float((box[1, 2:] - box[1, :2]).max())
     assert float(off.near[0].nanmean()) == pytest.approx(0.2 * 150 / 4 / side, rel=0.1)
-    with pytest.raises(BadInput, match="expected clean, all that A set has, found 'natural'"):
+    with pytest.raises(BadInput, match="expected clean, @40 or @80 on A set, found 'natural'"):
         trial.cases(Natural(), slice(0, 1))
 
 
@@ -200,6 +201,51 @@ def test_joints_known_from_their_root_are_compared_by_the_fourteen_of_lsp(tmp_pa
     assert cases.measured(told, 1.0).known.sum(1).tolist() == [14] * 3
     with pytest.raises(BadInput, match="found joints of SMPL alone"):
         cases.measured(Answer(BODY(pose).joints), 1.0)
+
+
+class Dazzled(Method):
+    """The truth, more and more wrong at the hands the brighter the picture."""
+
+    name = "dazzled"
+
+    def __init__(self, pose: Pose) -> None:
+        self.pose = pose
+
+    def __call__(self, seen: Seen) -> Answer:
+        joints = BODY(self.pose[[int(name[-1]) for name in seen.names]]).joints
+        joints[:, 15:] += 0.1 * seen.images.mean((1, 2, 3))[:, None, None]
+        return Answer(joints)
+
+    def card(self) -> dict[str, object]:
+        return {}
+
+
+def test_patches_are_put_where_they_harm_most(tmp_path: Path) -> None:
+    pose, folder = put_3dpw(tmp_path / "set")
+    people = read_pw3d(folder)
+    trial = OnSet(
+        "A set", people, folder, SMPL22, margin=1.4, size=(64, 64), body=BODY, measures=OF_BOXES, victim=Dazzled(pose)
+    )
+    worst = Attacked(150, lambda scenes: scenes.joints, "dazzled", tmp_path / "patches")
+    clean, patched = (trial.cases(condition, slice(1, 3)) for condition in (Clean(), worst))
+    assert patched.seen().names == ("patch150/000001", "patch150/000002")
+    assert sorted(path.name for path in (tmp_path / "patches").iterdir()) == ["000001.json", "000002.json"]
+    assert patched.patches is not None
+    left, top, right, bottom = patched.patches[0].tolist()
+    changed = (patched.images[0] != clean.images[0]).any(0)
+    assert not bool(
+        changed[:top].any() or changed[bottom:].any() or changed[:, :left].any() or changed[:, right:].any()
+    )
+    answer = Answer(BODY(pose[[1, 2]]).joints, pose[[1, 2]])
+    before, after = (cases.measured(answer, 1.0) for cases in (clean, patched))
+    hidden = patched.behind(patched.places())
+    assert bool(hidden.any())
+    assert torch.equal(after.shown, before.shown & ~hidden)
+    found = patched.seen().keypoints
+    assert bool((found[..., 2][patched.behind(found[..., :2])] == 0).all())
+    again = trial.cases(worst, slice(1, 3))
+    assert torch.equal(again.images, patched.images)
+    assert trial.condition_card(worst)["victim"] == "dazzled"
 
 
 @pytest.mark.parametrize("name", PUT)
@@ -244,7 +290,8 @@ def test_what_is_wrong_with_a_set_is_one_sentence(ask: Ask, tiny: Path, tmp_path
 
     first = folder / "train2014" / "COCO_train2014_000000000001.jpg"
     whole = first.read_bytes()
-    assert "expected clean" in refused("--condition", "@40")
+    assert "expected clean, @40 or @80" in refused("--condition", "natural")
+    assert "found none in COCO-EFT" in refused("--condition", "@40")
     first.write_bytes(whole[:700])
     assert "expected a whole picture" in refused()
     first.unlink()

@@ -57,10 +57,12 @@ class Pictures:
     bodies: Path | None = None
     """Licensed SMPL files, by which its truth is posed."""
 
-    def trial(self, folder: Path | None = None, size: tuple[int, int] = (192, 192)) -> Trial:
-        """The benchmark, or a data set that the user has."""
+    def trial(
+        self, folder: Path | None = None, size: tuple[int, int] = (192, 192), victim: Method | None = None
+    ) -> Trial:
+        """The benchmark, or a data set that the user has, where patches are to harm a method."""
         if self.extent in SETS:
-            return trial_on_set(self.extent, self.folder, self.bodies, self.pictures, size)
+            return trial_on_set(self.extent, self.folder, self.bodies, self.pictures, size, victim)
         if self.folder is not None or self.bodies is not None:
             raise BadInput(f"--folder, --smpl: expected one of {', '.join(SETS)} as --set, found {self.extent!r}.")
         return OnSynthOcc(self.benchmark(folder, size))

@@ -169,7 +169,7 @@ def comparison(asked: Asked, pictures: Pictures, parts: Parts) -> Comparison:
     names = asked.methods or TABLES[asked.table or 1]
     methods = [method_named(name, shop) for name in names] + parts.others(shop)
     size = shop.learnt.reader.size
-    trial = pictures.trial(asked.out, (size[0], size[1]))
+    trial = pictures.trial(asked.out, (size[0], size[1]), method_named(asked.attack, shop))
     if isinstance(trial, OnSet):
         check_keypoints(trial, methods)
     columns = asked.conditions or (CONDITIONS[asked.table or 1] if pictures.extent in EXTENTS else ("clean",))

@@ -19,8 +19,10 @@ from probbody.data.pw3d import OCCLUDED, SPLITS, read_pw3d
 from probbody.errors import BadInput
 from probbody.quantities import Pose
 
+from ..evaluate.judged import H36M, LSP14, SMPL22, Judged
 from ..evaluate.measured import OF_3DHP, OF_BOXES, PUBLISHED, Measure
-from ..evaluate.on_set import H36M, LSP14, SMPL22, Judged, OnSet
+from ..evaluate.method import Method
+from ..evaluate.on_set import OnSet
 from .boxes import BEYOND
 from .crops import MARGIN
 
@@ -84,7 +86,12 @@ SETS: dict[str, KnownSet] = {
 
 
 def trial_on_set(
-    name: str, folder: Path | None, bodies: Path | None, pictures: int | None, size: tuple[int, int]
+    name: str,
+    folder: Path | None,
+    bodies: Path | None,
+    pictures: int | None,
+    size: tuple[int, int],
+    victim: Method | None = None,
 ) -> OnSet:
     """The set of that name, of which only the first so many people are taken, if told.
 
@@ -109,6 +116,7 @@ def trial_on_set(
         size=size,
         body=open_body(),
         measures=known.measures,
+        victim=victim,
     )
 
 
