@@ -113,6 +113,9 @@ class _Intervals:
         self.drop = torch.expm1(-self.step).mul_(self.bright)
         self.mean = (self.drop / self.step).neg_()
         self.middle = first.sub_(columns.before(first[:count])).div_(self.step)
+        # a step that rounding has swallowed still has its mean inside the interval
+        torch.maximum(self.middle, columns.before(u, -math.inf), out=self.middle)
+        torch.minimum(self.middle[:count], u, out=self.middle[:count])
         gap = u - columns.before(u)[:count]
         self.length = gap / (spread + columns.before(spread)[:count])
         fourth = (self.length / _LONG).square_().square_()
