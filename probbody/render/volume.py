@@ -12,10 +12,9 @@ from ..geometry.kernels import released_kernels
 from ..quantities import Kernels, Rendering, Surface
 from .absorption import Absorption, ClosedForm
 from .conservative import Conservative
-from .fronts import in_front, nearest_first
-from .lists import Carried, Lists, Share, gathered, lists
-from .pairs import Meeting, Pairs, pairs_within
+from .lists import gathered
 from .sight import ByThickness, EachAlike, OpticalDepth, sight
+from .tracing import Passage, StepByStep, Tracing, parts_of_light
 
 
 class VolumeRenderer(Renderer):
@@ -27,6 +26,7 @@ class VolumeRenderer(Renderer):
         absorption: how kernels along a ray share its light.
         cut: standard deviations beyond which a kernel is not seen; at 4 it still has 1/3000 of its peak.
         faint: the share of a ray's light below which what comes next is not drawn; so much opacity is lost at most. 0 for all.
+        tracing: how rays are followed: ``StepByStep`` in torch, ``Compiled`` several times as fast.
 
     Every pixel that rays within the cut reach is drawn; there is no limit to the kernels along a ray. A kernel whose mean is
     behind the camera is not seen, nor is one by a ray that is densest there; parallel rays have no behind. A camera inside
@@ -43,12 +43,14 @@ class VolumeRenderer(Renderer):
         absorption: Absorption = Conservative(),  # noqa: B008  frozen
         cut: float = 4.0,
         faint: float = 1e-6,
+        tracing: Tracing = StepByStep(),  # noqa: B008  frozen
     ) -> None:
         super().__init__()
         self.kernels = kernels
         self.opacity = opacity if isinstance(opacity, OpticalDepth) else ByThickness(opacity)
         self.absorption = absorption
         self.cut, self.faint = cut, faint
+        self.tracing = tracing
 
     def forward(self, surface: Surface, attributes: Float[Tensor, "B V C"], camera: Camera) -> Rendering:
         """The picture of attributes of the vertices: features = sum of weight times attribute."""
@@ -57,17 +59,11 @@ class VolumeRenderer(Renderer):
 
     def draw(self, kernels: Kernels, attributes: Float[Tensor, "B K C"], camera: Camera) -> Rendering:
         """The picture of kernels that carry attributes of their own."""
-        pairs, listed, parts, coverage, deep = self._parts(kernels, camera)
-        packed = Carried.apply(parts.to(attributes.dtype), attributes.flatten(0, 1), pairs, listed)
+        features, coverage, deep = self.tracing.trace(self._passage(kernels, camera), attributes.flatten(0, 1))
         shape = (len(attributes), *camera.size)
-        least = torch.finfo(coverage.dtype).tiny
-
-        def spread(values: Tensor) -> Tensor:
-            empty = values.new_zeros(math.prod(shape), *values.shape[1:])
-            return empty.index_copy_(0, listed.rays, values).unflatten(0, shape)
-
-        depth = deep / coverage.clamp_min(least)
-        return Rendering(spread(packed).permute(0, 3, 1, 2), spread(coverage.clamp_max(1)), spread(depth))
+        depth = deep / coverage.clamp_min(torch.finfo(coverage.dtype).tiny)
+        features = features.unflatten(0, shape).permute(0, 3, 1, 2)
+        return Rendering(features, coverage.clamp_max(1).view(shape), depth.view(shape))
 
     def sample(
         self, surface: Surface, image: Float[Tensor, "B C H W"], camera: Camera
@@ -78,7 +74,7 @@ class VolumeRenderer(Renderer):
             raise ValueError(f"image: expected height and width {camera.size}, found {tuple(image.shape[2:])}.")
         with torch.no_grad():
             kernels = self.kernels(surface)
-            pairs, listed, parts, _, _ = self._parts(kernels, camera)
+            pairs, listed, parts, _, _ = parts_of_light(self._passage(kernels, camera))
         rows = image.permute(0, 2, 3, 1).flatten(0, 2).index_select(0, listed.rays)
         parts = parts.to(image.dtype)
         seen = gathered(parts, rows, pairs, listed).unflatten(0, (bodies, -1))
@@ -88,17 +84,9 @@ class VolumeRenderer(Renderer):
         visibility = visible.new_zeros(bodies, vertices).index_add(1, kernels.vertex, visible)
         return total / visibility.clamp_min(torch.finfo(visibility.dtype).tiny).unsqueeze(-1), visibility
 
-    def _parts(self, kernels: Kernels, camera: Camera) -> tuple[Pairs, Lists, Tensor, Tensor, Tensor]:
-        """The pairs by kernel and by ray; in the latter order their parts; the rays' coverage, and depth times it."""
-        seen = sight(kernels, camera, self.opacity)
-        bodies = len(kernels.means)
-        pairs = pairs_within(seen, camera.size, bodies, self.cut)
-        with torch.no_grad():
-            tau, depth, _ = Meeting.apply(seen.numbers, seen.slant, pairs, self.opacity.thick)
-        pairs, order = in_front(pairs, nearest_first(pairs, depth), tau, self.faint)
-        tau, depth, spread = Meeting.apply(seen.numbers, seen.slant, pairs, self.opacity.thick)
-        listed = lists(pairs, order, bodies * math.prod(camera.size))
-        return pairs, listed, *Share.apply(tau, depth, spread, listed, self.absorption)
+    def _passage(self, kernels: Kernels, camera: Camera) -> Passage:
+        seen, bodies = sight(kernels, camera, self.opacity), len(kernels.means)
+        return Passage(seen, bodies, camera.size, self.opacity.thick, self.absorption, self.cut, self.faint)
 
 
 def released_volume(body: ArticulatedBody, count: int = 858) -> VolumeRenderer:
