@@ -17,6 +17,7 @@ from .features.fields import ConditionalMixture, DirectedFeatures, ExpectedFeatu
 from .features.likelihoods import LogMixture, NoOutliers
 from .features.released import ReleasedField
 from .geometry.kernels import surface_kernels
+from .render.compiled.tracing import quickest
 from .render.mesh import MeshRenderer
 from .render.volume import VolumeRenderer, released_volume
 
@@ -38,14 +39,15 @@ def neural_body_volume(
         body, background, pose_prior, evidence: see ``NeuralBodyVolume``.
         features: what each vertex looks like for each direction of its limb; ``CircleDirections(4)`` in the paper.
         concentration: kappa, of observed features about the expected ones.
-        renderer: 858 flat kernels on the skin, drawn as a volume, unless given.
+        renderer: unless given, 858 flat kernels on the skin, drawn as a volume; where numba is installed by compiled code,
+            whose pictures and gradients are those of torch to 1e-4.
         likelihood: ``LogMixture()`` unless given.
 
     References: Zhang et al. (2023), 3D-aware neural body fitting for occlusion robust 3D human pose estimation, ICCV.
     """
     return NeuralBodyVolume(
         body,
-        renderer or VolumeRenderer(surface_kernels(body)),
+        renderer or VolumeRenderer(surface_kernels(body), tracing=quickest()),
         ExpectedFeatures(features, VonMisesFisherEmission(concentration)),
         background,
         pose_prior,

@@ -25,6 +25,7 @@ from probbody.features.likelihoods import LogMixture
 from probbody.geometry.kernels import surface_kernels
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.quantities import Pose
+from probbody.render.compiled.tracing import quickest
 from probbody.render.volume import VolumeRenderer
 
 from .lesson import Lesson
@@ -50,7 +51,7 @@ def fitted_temper(
     level: float = 0.9,
 ) -> Tempering:
     """The exponent for these pictures, at most 1."""
-    renderer = renderer or VolumeRenderer(surface_kernels(body))
+    renderer = renderer or VolumeRenderer(surface_kernels(body), tracing=quickest())
     found = torch.cat([_gains(learnt, body, lesson, renderer) for lesson in lessons])
     bound = float(chi2.ppf(level, len(SCALES)))
     temper = bound / max(float(found.quantile(level)), bound)
