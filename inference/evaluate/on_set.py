@@ -88,8 +88,11 @@ class OnSet(Trial):
         lost = ", ".join(
             [*people.missing(), "the open body's skin (no PVE)", "what hides people (no occlusion scores)"]
         )
-        by = f"{len(self.judged.counted)} joints of {self.judged.layout}, root {self.judged.names[0]}"
-        return f"{self.title}: {len(people)} people, judged by {by}; licence: {people.licence}; not known: {lost}"
+        by = [] if people.keypoints is None else [f"{people.keypoints.joints.name} in the picture"]
+        if people.joints is not None:
+            by.insert(0, f"{len(self.judged.counted)} joints of {self.judged.layout}, root {self.judged.names[0]}")
+        known = " and ".join(by)
+        return f"{self.title}: {len(people)} people, judged by {known}; licence: {people.licence}; not known: {lost}"
 
     def condition_card(self, condition: Condition) -> dict[str, object]:
         """The attack, and on whom; what else stands before people is what was photographed."""
