@@ -308,6 +308,7 @@ def test_what_is_wrong_with_a_set_is_one_sentence(ask: Ask, tiny: Path, tmp_path
     assert "test sequences of MPI-INF-3DHP" in refused("--set", "3dhp")
     assert "expected a folder with 3DOH50K" in refused("--set", "3doh", "--folder", tmp_path / "nowhere")
     assert "expected one of 3dpw" in refused("--set", "small")
+    assert "expected one of small, standard, large, 3dpw" in refused("--set", "4dpw")
 
 
 def test_methods_that_look_at_keypoints_need_some_and_other_protocols_are_not_compared(
@@ -340,3 +341,4 @@ def test_with_smpl_files_the_truth_is_posed(tmp_path: Path) -> None:
     assert posed.joints.places.shape == (2, 17, 3)
     assert posed.joints.rooted
     assert "joints" not in posed.missing()
+    assert "Max Planck" in posed.licence

@@ -63,6 +63,8 @@ class Pictures:
         """The benchmark, or a data set that the user has, where patches are to harm a method."""
         if self.extent in SETS:
             return trial_on_set(self.extent, self.folder, self.bodies, self.pictures, size, victim)
+        if self.extent not in EXTENTS:
+            raise BadInput(f"--set: expected one of {', '.join([*EXTENTS, *SETS])}, found {self.extent!r}.")
         if self.folder is not None or self.bodies is not None:
             raise BadInput(f"--folder, --smpl: expected one of {', '.join(SETS)} as --set, found {self.extent!r}.")
         return OnSynthOcc(self.benchmark(folder, size))
@@ -70,7 +72,7 @@ class Pictures:
     def benchmark(self, folder: Path | None = None, size: tuple[int, int] = (192, 192)) -> SynthOcc:
         """The benchmark, which keeps the numbers of its pictures in a folder."""
         if self.extent not in EXTENTS:
-            raise BadInput(f"--set: expected one of {', '.join([*EXTENTS, *SETS])}, found {self.extent!r}.")
+            raise BadInput(f"--set: expected one of {', '.join(EXTENTS)}, found {self.extent!r}.")
         extent = EXTENTS[self.extent]
         if self.pictures is not None:
             extent = replace(extent, name=f"{extent.name}, first {self.pictures}", pictures=self.pictures)

@@ -136,7 +136,8 @@ def posed_by_smpl(people: AnnotatedPeople, folder: Path) -> AnnotatedPeople:
         with torch.no_grad():
             places[rows] = body.keypoints(body(Pose(labels.rotations, shape, where)), H36M17.name)
     points = LabelledPoints(places, torch.ones(places.shape[:2]), H36M17, rooted=shift is None)
-    return replace(people, joints=points)
+    licence = "; ".join(dict.fromkeys([people.licence, *(body.licence for body in bodies.values())]))
+    return replace(people, joints=points, licence=licence)
 
 
 def _body(folder: Path, sex: str) -> SkinnedBody:
