@@ -97,7 +97,7 @@ def fit(**changed: str | None) -> list[str]:
         (fit(out="text.txt"), "text.txt"),
         (fit(out="text.txt/below/it"), "text.txt/below/it: cannot be written, because a part of the path is a file"),
         (fit(mesh="xyz"), "--mesh: expected some of glb, obj, ply, found 'xyz'."),
-        (fit(prior="xyz"), "--prior: expected one of vae, mixture, gaussian, found 'xyz'."),
+        (fit(prior="xyz"), "--prior: expected one of vae, freed, mixture, gaussian, found 'xyz'."),
         (fit(device="nonsense"), "--device: expected auto, cpu or a device that torch finds here, found 'nonsense'."),
         (fit(device="cuda:99"), "--device: expected auto, cpu or a device that torch finds here, found 'cuda:99'."),
         (fit(focal="0"), "'--focal'"),

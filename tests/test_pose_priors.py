@@ -10,19 +10,28 @@ import pyro
 import pytest
 import torch
 from jaxtyping import TypeCheckError
-from pyro.distributions import MultivariateNormal
+from pyro.distributions import MultivariateNormal, Normal
 from pyro.infer import SVI, Trace_ELBO
 from pyro.infer.autoguide import AutoNormal
 from torch import Tensor
 
 from probbody.contracts import PosePrior
 from probbody.data.motion import is_held_out, mirrored
+from probbody.densities.joined import JoinedVectors
 from probbody.errors import BadInput
 from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle, quaternion_to_matrix
+from probbody.priors.freed import FreedPose, HeldPose
 from probbody.priors.gaussian import GaussianPose
 from probbody.priors.limits import JointLimits, log_hinges
 from probbody.priors.mixture import MaxMixture, MixturePose, smplify_constant
-from probbody.priors.shipped import gaussian_prior, held_out_clips, joint_limits, mixture_prior, vae_prior
+from probbody.priors.shipped import (
+    freed_prior,
+    gaussian_prior,
+    held_out_clips,
+    joint_limits,
+    mixture_prior,
+    vae_prior,
+)
 from probbody.priors.tangent import log_observed, log_volume
 from probbody.priors.vae import VaePose
 
@@ -34,8 +43,11 @@ PRIORS: dict[str, Callable[[], PosePrior]] = {
     "mixture": mixture_prior,
     "max-mixture": lambda: mixture_prior("max"),
     "vae": vae_prior,
+    "freed": freed_prior,
+    "held": lambda: freed_prior().held(),
+    "freed mixture": lambda: FreedPose(mixture_prior(), torch.full((21, 3), 0.05)),
 }
-NORMAL = ["gaussian", "independent", "vae"]
+NORMAL = ["gaussian", "independent", "vae", "freed", "held"]
 
 
 @pytest.fixture(params=PRIORS)
@@ -56,7 +68,7 @@ def test_encoding_undoes_decoding(prior: PosePrior) -> None:
     rotations = prior.decode(prior.code().sample((50,)))
     again = prior.decode(prior.encode(rotations))
     apart = geodesic_angle(again, rotations).mean()
-    assert apart < (0.06 if isinstance(prior, VaePose) else 1e-4)
+    assert apart < (0.06 if isinstance(prior, VaePose | HeldPose) else 1e-4)
 
 
 def test_the_code_has_one_density(prior: PosePrior) -> None:
@@ -132,6 +144,58 @@ def test_saving_and_loading(name: str, tmp_path: Path) -> None:
     torch.testing.assert_close(again.code().log_prob(code), prior.code().log_prob(code), atol=0, rtol=0)
     assert again.licence == prior.licence
     assert "mocap.cs.cmu.edu" in again.licence
+
+
+def test_freedom_is_saved_and_loaded_beside_its_prior(tmp_path: Path) -> None:
+    prior, path = freed_prior(), tmp_path / "freedom.safetensors"
+    prior.save(path)
+    again = FreedPose.load(path, prior.prior)
+    torch.testing.assert_close(again.spread, prior.spread, atol=0, rtol=0)
+    with pytest.raises(BadInput, match="spread"):
+        FreedPose.load(path, GaussianPose.independent(5))
+    gaussian_prior().save(path)
+    with pytest.raises(BadInput, match="something else"):
+        FreedPose.load(path, prior.prior)
+
+
+def test_every_pose_has_a_code_once_joints_are_free() -> None:
+    """Also poses that the decoder itself cannot say."""
+    prior = freed_prior().double()
+    poses = gaussian_prior().double().decode(1.5 * torch.randn(20, 63, dtype=torch.float64))
+    code = prior.encode(poses)
+    torch.testing.assert_close(prior.decode(code), poses, atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        prior.decode(prior.unmoved(code[:, :32])), prior.prior.decode(code[:, :32]), atol=1e-12, rtol=0
+    )
+
+
+def test_held_joints_are_of_the_same_code() -> None:
+    """And nothing but their own density moves what is left out, from where it is likeliest."""
+    prior = freed_prior()
+    code = prior.code().sample((5,)).requires_grad_()
+    rotations = prior.held().decode(code)
+    torch.testing.assert_close(rotations, prior.prior.decode(code[:, :32]), atol=0, rtol=0)
+    (slope,) = torch.autograd.grad(rotations.square().sum() + rotations[..., 0, 1].sum(), code)
+    assert not slope[:, 32:].any()
+    torch.testing.assert_close(prior.held().encode(rotations), prior.unmoved(prior.prior.encode(rotations)))
+
+
+def test_free_joints_scatter_about_the_decoder_as_far_as_they_are_said_to() -> None:
+    prior = freed_prior().double()
+    code = prior.code().sample((4000,))
+    turned = matrix_to_axis_angle(prior.prior.decode(code[:, :32]).mT @ prior.decode(code))
+    torch.testing.assert_close(turned.std(0), prior.spread, atol=0, rtol=0.06)
+    assert prior.spread.max() < 0.4  # radians: small
+
+
+def test_the_joined_density_is_the_product() -> None:
+    one, other = Normal(torch.zeros(2), 1.0).to_event(1), mixture_prior().code()
+    both = JoinedVectors(one, other)
+    value = both.sample((5,))
+    torch.testing.assert_close(both.log_prob(value), one.log_prob(value[:, :2]) + other.log_prob(value[:, 2:]))
+    torch.testing.assert_close(both.mean, torch.cat([one.mean, other.mean]))
+    with pytest.raises(ValueError, match="one batch shape"):
+        JoinedVectors(one.expand((3,)), other)
 
 
 @pytest.mark.parametrize("kind", [VaePose, GaussianPose, MixturePose, JointLimits])
@@ -318,6 +382,8 @@ def test_bad_parameters_are_refused() -> None:
         GaussianPose.independent(5, 0.0)
     with pytest.raises(BadInput, match="scale"):
         GaussianPose(torch.zeros(6), torch.ones(6, 6))
+    with pytest.raises(BadInput, match="spread"):
+        FreedPose(GaussianPose.independent(5), torch.zeros(5, 3))
     with pytest.raises(BadInput, match="low"):
         JointLimits(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2, 3))
 

@@ -12,18 +12,22 @@ from probbody.data.capture import read_motions
 from probbody.errors import BadInput
 from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from probbody.inference.learn import pose_prior
-from probbody.inference.learn.pose_data import pose_set
-from probbody.inference.learn.pose_densities import fit_pose_densities
+from probbody.inference.learn.pose_data import pose_set, taught_in_two
+from probbody.inference.learn.pose_densities import fit_pose_densities, variance_floor
 from probbody.inference.learn.pose_evidence import log_evidence
+from probbody.inference.learn.pose_freedom import train_pose_freedom
 from probbody.inference.learn.pose_mixture import fitted_mixture
 from probbody.inference.learn.pose_prior import PosePriorTraining, train_pose_prior
 from probbody.inference.learn.skeleton import bone_directions, joint_positions
+from probbody.priors.freed import FreedPose
 from probbody.priors.limits import JointLimits
 from probbody.priors.mixture import MixturePose
 from probbody.priors.tangent import log_volume
 from probbody.priors.vae import VaePose
 
 TINY = PosePriorTraining(steps=8, batch=16, hidden=16, num_code=4, save_every=3)
+APART = "02_14"
+"""A take whose name says that freedom is judged by it."""
 
 
 @pytest.fixture
@@ -140,6 +144,22 @@ def test_nothing_to_learn_from_is_said(data: Path, tmp_path: Path) -> None:
         train_pose_prior(tmp_path / "empty", tmp_path / "prior.safetensors", TINY, progress=False)
     with pytest.raises(BadInput, match="batch: expected at least 2"):
         PosePriorTraining(batch=1)
+
+
+def test_freedom_is_what_is_left_of_takes_that_were_not_learnt_from(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="others to judge by"):
+        train_pose_freedom(data, tmp_path / "spread.safetensors", TINY, progress=False)
+    with np.load(data) as held:
+        arrays = dict(held)
+    np.savez(data, **{**arrays, "clip": np.array(["02_01", "02_02", APART])})
+    taught, apart = taught_in_two(data)
+    assert (taught.clips, apart.clips) == (("02_01",), (APART,))
+    one = train_pose_freedom(data, tmp_path / "one.safetensors", TINY, draws=50, progress=False)
+    train_pose_freedom(data, tmp_path / "two.safetensors", TINY, draws=50, progress=False)
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+    assert not (tmp_path / "one.safetensors.checkpoint").exists()
+    assert torch.equal(FreedPose.load(tmp_path / "one.safetensors", one.prior).spread, one.spread)
+    assert (one.spread >= variance_floor()).all()
 
 
 def test_takes_are_balanced_by_length_and_variety(data: Path) -> None:

@@ -20,7 +20,7 @@ train = typer.Typer(no_args_is_help=True, help="Train parts that ship, from data
 app.add_typer(train, name="train")
 
 Body = Annotated[str, typer.Option(help="coarse, fine, or a file of the SMPL family (.npz, .pkl).")]
-Prior = Annotated[str, typer.Option(help="vae, mixture or gaussian.")]
+Prior = Annotated[str, typer.Option(help="vae, freed, mixture or gaussian.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Of every random draw.")]
 Focal = Annotated[float | None, typer.Option(min=1.0, help="Focal length in pixels, where it is known.")]
@@ -241,6 +241,21 @@ def pose_prior(
     from .train import run_train_pose_prior
 
     run_train_pose_prior(data, out, seed=seed, steps=steps, resume=resume, licence=licence)
+
+
+@train.command("pose-freedom")
+def pose_freedom(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="The spread to write (.safetensors).")],
+    seed: Seed = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of training; the recipe's own without it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside --out.")] = False,
+    licence: Licence = "not stated",
+) -> None:
+    """Learn how far joints may leave the variational prior, by takes that it did not learn from."""
+    from .train import run_train_pose_freedom
+
+    run_train_pose_freedom(data, out, seed=seed, steps=steps, resume=resume, licence=licence)
 
 
 @train.command("pose-densities")

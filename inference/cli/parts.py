@@ -15,10 +15,15 @@ from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.shipped import load_features, shipped_features
 from probbody.features import LogMixture
 from probbody.models import FeatureModel, GuessEvidence, KeypointEvidence
-from probbody.priors import gaussian_prior, mixture_prior, vae_prior
+from probbody.priors import freed_prior, gaussian_prior, mixture_prior, vae_prior
 from probbody.systems import neural_body_volume, neural_smpl
 
-PRIORS: dict[str, Callable[[], PosePrior]] = {"vae": vae_prior, "mixture": mixture_prior, "gaussian": gaussian_prior}
+PRIORS: dict[str, Callable[[], PosePrior]] = {
+    "vae": vae_prior,
+    "freed": freed_prior,
+    "mixture": mixture_prior,
+    "gaussian": gaussian_prior,
+}
 BODIES = ("coarse", "fine")
 FEATURE_MODELS = ("nbv", "neural-smpl")
 KEYPOINTS = "keypoints"

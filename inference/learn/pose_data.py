@@ -1,7 +1,8 @@
 """Captured poses, made ready to learn from: balanced, mirrored, and split by take."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -43,6 +44,31 @@ def taught_and_held_out(
         where = data if isinstance(data, str | Path) else ", ".join(map(str, data))
         raise BadInput(f"{where}: expected frames to learn from, found none that are valid and not held out.")
     return taught, kept
+
+
+def taught_in_two(data: str | Path | Iterable[str | Path], licence: str = "not stated") -> tuple[PoseSet, PoseSet]:
+    """The poses to learn from, those of about one take in five apart: what is learnt from the rest can be judged by them.
+
+    Takes that are held out are in neither. Like theirs, the side of a take depends on its name alone.
+    """
+    motions = read_motions(data, licence)
+    parts = []
+    for apart in (False, True):
+        some = [
+            replace(motion, clips=tuple(clip for clip in motion.clips if _is_apart(clip.name) == apart))
+            for motion in motions
+        ]
+        parts.append(pose_set(some, held_out=False))
+    if not all(map(len, parts)):
+        raise BadInput(
+            f"data: expected takes to learn from and others to judge by, found {len(parts[0])} and "
+            f"{len(parts[1])} frames."
+        )
+    return parts[0], parts[1]
+
+
+def _is_apart(clip: str) -> bool:
+    return hashlib.sha256(clip.encode()).digest()[1] % 5 == 0
 
 
 def pose_set(motions: Sequence[Motion], *, held_out: bool) -> PoseSet:

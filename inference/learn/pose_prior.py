@@ -71,21 +71,33 @@ def train_pose_prior(
     """
     training = training or PosePriorTraining()
     taught, kept = taught_and_held_out(data, licence)
+    checkpoint = checkpoint_of(out)
+    prior, losses = learnt(taught, training, checkpoint, resume=resume, licence=licence, progress=progress)
+    with written_whole(out) as path:
+        prior.save(path, {"seed": str(training.seed), "steps": str(training.steps)})
+    checkpoint.unlink(missing_ok=True)
+    return PosePriorResult(prior, losses, kept.clips)
+
+
+def checkpoint_of(out: str | Path) -> Path:
+    """Where a learning under way is kept that will write ``out``."""
+    return Path(out).with_name(Path(out).name + ".checkpoint")
+
+
+def learnt(
+    taught: PoseSet, training: PosePriorTraining, checkpoint: Path, *, resume: bool, licence: str, progress: bool
+) -> tuple[VaePose, Float[Tensor, " T"]]:
+    """A prior of these poses, and the loss of every step; the random numbers of others are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         run = _Run(training, licence)
-        checkpoint = Path(out).with_name(Path(out).name + ".checkpoint")
         if resume and checkpoint.exists():
             run.resume(checkpoint)
         for step in tqdm(range(run.step, training.steps), initial=run.step, total=training.steps, disable=not progress):
             run.advance(taught)
             if (step + 1) % training.save_every == 0:
                 run.save(checkpoint)
-    run.prior.eval().requires_grad_(False)
-    with written_whole(out) as path:
-        run.prior.save(path, {"seed": str(training.seed), "steps": str(training.steps)})
-    checkpoint.unlink(missing_ok=True)
-    return PosePriorResult(run.prior, torch.tensor(run.losses), kept.clips)
+    return run.prior.eval().requires_grad_(False), torch.tensor(run.losses)
 
 
 def pose_loss(prior: VaePose, angles: Float[Tensor, "B 21 3"], training: PosePriorTraining, kl_weight: float) -> Tensor:

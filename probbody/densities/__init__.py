@@ -1,5 +1,6 @@
 """Densities that Pyro does not have."""
 
+from .joined import JoinedVectors as JoinedVectors
 from .occlusion import OcclusionDensity as OcclusionDensity
 from .occlusion import PixelDensity as PixelDensity
 from .outliers import InlierOutlier as InlierOutlier

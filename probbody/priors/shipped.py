@@ -3,6 +3,7 @@
 import json
 from importlib.resources import as_file, files
 
+from .freed import FreedPose
 from .gaussian import GaussianPose
 from .limits import JointLimits
 from .mixture import Form, MixturePose
@@ -12,9 +13,15 @@ _ASSETS = files("probbody.assets")
 
 
 def vae_prior() -> VaePose:
-    """A learnt space of 32 dimensions: the most expressive of the three."""
+    """A learnt space of 32 dimensions: smooth, and good at what people do often."""
     with as_file(_ASSETS / "pose_prior_vae.safetensors") as path:
         return VaePose.load(path)
+
+
+def freed_prior() -> FreedPose:
+    """The same space, and joints that may leave it by what it leaves over of poses that it has not seen: 95 numbers."""
+    with as_file(_ASSETS / "pose_prior_freedom.safetensors") as path:
+        return FreedPose.load(path, vae_prior())
 
 
 def mixture_prior(form: Form = "sum") -> MixturePose:
