@@ -47,7 +47,7 @@ def fit_features(
     Args:
         model: a Pyro program over ``shape``, ``pose``, ``orientation``, ``place`` that explains the observed features.
         matched: one over the same sites, and ``noise``, that explains matches, such as ``MatchedBody``.
-        body, prior: those of both.
+        body, prior: those of ``matched``. The model's may be freer over the same codes: ``FreedPose`` beside its ``held()``.
         observation: with features.
         matches: (u, v, confidence), in pixels of the feature image.
         start: of the four sites, one or several for each body.
