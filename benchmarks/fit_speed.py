@@ -2,7 +2,10 @@
 
 ``python benchmarks/fit_speed.py [--data FOLDER] [--quick]``. Eighty MAP steps of 3DNBF from start to end: body, 858 kernels,
 field, renderer, likelihood, prior, Pyro; 64 x 64 pixels, 64 channels, batches of 8; two processes of one thread each, at
-once. The pictures are the first of ``oracle_features``: poses of eight takes, cropped to 1.2 times the person's box.
+once. Both forms of the renderer are measured, plain torch and compiled (the extra ``fast``); the target is that of ``--form``,
+the quicker of those at hand unless told, and its line says which. With ``--quick`` only that form is run to the end.
+
+The pictures are the first of ``oracle_features``: poses of eight takes, cropped to 1.2 times the person's box.
 
 Times are of the processor that a process has for itself; on a machine with other work to do it takes longer by the clock,
 which is told too.
@@ -27,14 +30,19 @@ from verdicts import AtLeast, Target
 
 from probbody.bodies.open_body import open_body
 from probbody.densities import UniformRotation
+from probbody.geometry.kernels import surface_kernels
 from probbody.inference import feature_stages, fit_map
 from probbody.inference.density import BodyELBO
 from probbody.models import NeuralBodyVolume
 from probbody.priors import vae_prior
 from probbody.quantities import Surface
+from probbody.render import StepByStep, VolumeRenderer, quickest
 from probbody.systems import neural_body_volume
 
 BATCH, STEPS, POSES = 8, 80, 200
+FORMS = {"torch": StepByStep(), "compiled": quickest()}
+if FORMS["compiled"] == StepByStep():
+    del FORMS["compiled"]  # no numba here
 
 
 def main() -> None:
@@ -44,21 +52,25 @@ def main() -> None:
     asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
     asked.add_argument("--quick", action="store_true")
     asked.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
+    asked.add_argument("--form", choices=FORMS, default=list(FORMS)[-1], help="of which the target is told")
     options = asked.parse_args()
     torch.set_num_threads(1)
     if options.worker:
-        print(*min(_seconds(options.data) for _ in range(options.worker)))
+        print(*min(_seconds(options.data, options.form) for _ in range(options.worker)))
         return
     rounds = 1 if options.quick else 3
     print(f"80 steps of 3DNBF, batches of {BATCH}: torch {torch.__version__}, one thread a process; least of {rounds}")
-    if not options.quick:
-        _tell("one process", _together(1, rounds, options.data))
-    both = _together(2, rounds, options.data)
-    _tell("two processes", both)
-    share = _parts(options.data, 3 if options.quick else 10)
+    both = {}
+    for form in [options.form] if options.quick else FORMS:
+        if not options.quick:
+            _tell(f"{form}, one process", _together(1, rounds, form, options.data))
+        both[form] = _together(2, rounds, form, options.data)
+        _tell(f"{form}, two processes", both[form])
+    shares = {form: _parts(form, options.data, 3 if options.quick else 10) for form in FORMS}
+    rate, form = sum(BATCH / one for one, _ in both[options.form]), options.form
     targets = [
-        AtLeast("images a second, two processes", sum(BATCH / one for one, _ in both), 2.0),
-        Target("Pyro's share of a step, batches of 8", 100 * share, 15.0, " %"),
+        AtLeast(f"images a second, two processes, renderer {form}", rate, 2.0),
+        Target(f"Pyro's share of a step, batches of 8, renderer {form}", 100 * shares[form], 15.0, " %"),
     ]
     print()
     for target in targets:
@@ -69,38 +81,40 @@ def main() -> None:
 def _tell(who: str, seconds: list[tuple[float, float]]) -> None:
     busy, clock = (max(column) for column in zip(*seconds, strict=True))
     rate, told = (sum(BATCH / one for one in column) for column in zip(*seconds, strict=True))
-    print(f"{who + ':':15}{busy:6.2f} s a batch, {rate:5.2f} images a second; by the clock {clock:6.2f} s, {told:5.2f}")
+    print(f"{who + ':':25}{busy:6.2f} s a batch, {rate:5.2f} images a second; by the clock {clock:6.2f} s, {told:5.2f}")
 
 
-def _together(count: int, rounds: int, data: Path) -> list[tuple[float, float]]:
+def _together(count: int, rounds: int, form: str, data: Path) -> list[tuple[float, float]]:
     """Seconds of the processor and of the clock, of each of ``count`` processes that run at once."""
-    command = [sys.executable, __file__, "--worker", str(rounds), "--data", str(data)]
+    command = [sys.executable, __file__, "--worker", str(rounds), "--form", form, "--data", str(data)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     found = [process.communicate()[0].split() for process in running]
     return [(float(busy), float(clock)) for busy, clock in found]
 
 
-def _scenes(data: Path) -> tuple[NeuralBodyVolume, OracleScenes, dict[str, Tensor]]:
+def _scenes(data: Path, form: str) -> tuple[NeuralBodyVolume, OracleScenes, dict[str, Tensor]]:
     angles = held_out_poses(data / "mocap", POSES)[0]
     mixed = torch.randperm(POSES, generator=torch.Generator().manual_seed(0))[:BATCH]
     scenes = draw(angles[mixed], 0.2, seed=100)
-    prior = vae_prior()
+    prior, body = vae_prior(), open_body()
+    renderer = VolumeRenderer(surface_kernels(body), tracing=FORMS[form])
     model = neural_body_volume(
-        open_body(), oracle_features(), oracle_background(), prior, concentration=concentration()
+        body, oracle_features(), oracle_background(), prior, concentration=concentration(), renderer=renderer
     )
     return model, scenes, starts(scenes, prior)
 
 
-def _seconds(data: Path) -> tuple[float, float]:
-    model, scenes, start = _scenes(data)
+def _seconds(data: Path, form: str) -> tuple[float, float]:
+    model, scenes, start = _scenes(data, form)
+    fit_map(model, scenes.observation, stages=feature_stages(4), start=start)  # what is compiled is compiled here
     begun, busy = time.perf_counter(), time.process_time()
     fit_map(model, scenes.observation, stages=feature_stages(STEPS), start=start)
     return time.process_time() - busy, time.perf_counter() - begun
 
 
-def _parts(data: Path, rounds: int) -> float:
+def _parts(form: str, data: Path, rounds: int) -> float:
     """Milliseconds of a step, part by part; returns the share of it that is not in a step without Pyro."""
-    model, scenes, start = _scenes(data)
+    model, scenes, start = _scenes(data, form)
     sites = {name: value[0].clone().requires_grad_() for name, value in start.items()}
     observation, features = scenes.observation, scenes.observation.features
     assert features is not None
@@ -134,8 +148,8 @@ def _parts(data: Path, rounds: int) -> float:
     agree = float((plain() - with_pyro()).detach().abs() / plain().detach().abs())
     assert agree < 1e-4, f"the density without Pyro is another one, by {agree:.2g}"
     spent = {one.__name__: _step(one, list(sites.values()), rounds) for one in (body, rendered, plain, with_pyro)}
-    print(f"milliseconds of a step, forward and backward, least of {rounds}: body {spent['body']:.1f}; field and renderer "
-          f"{spent['rendered'] - spent['body']:.1f}; likelihood and priors {spent['plain'] - spent['rendered']:.1f}; "
+    print(f"{form}: milliseconds of a step, forward and backward, least of {rounds}: body {spent['body']:.1f}; field and "
+          f"renderer {spent['rendered'] - spent['body']:.1f}; likelihood and priors {spent['plain'] - spent['rendered']:.1f}; "
           f"Pyro {spent['with_pyro'] - spent['plain']:.1f}; all {spent['with_pyro']:.1f}")  # fmt: skip
     return (spent["with_pyro"] - spent["plain"]) / spent["with_pyro"]
 
