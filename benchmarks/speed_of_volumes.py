@@ -20,10 +20,12 @@ from volume_scenes import balls, camera, kernels_of, sorted_by_depth, top_twenty
 from probbody.geometry.cameras import PinholeCamera
 from probbody.quantities import Kernels
 from probbody.render.absorption import Absorption, ClosedForm, Composited
+from probbody.render.compiled.tracing import Compiled, quickest
 from probbody.render.conservative import Conservative
 from probbody.render.lists import lists
 from probbody.render.pairs import Meeting, pairs_within
 from probbody.render.sight import sight
+from probbody.render.tracing import StepByStep, Tracing
 from probbody.render.volume import VolumeRenderer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -31,6 +33,8 @@ from tests import reference_volume as twin
 
 CHANNELS = 64
 FORMS: dict[str, Absorption] = {"conservative": Conservative(), "closed form": ClosedForm(), "composited": Composited()}
+COMPILED = quickest()
+"""Where there is no numba, ``StepByStep``, and then it is not measured."""
 Verdicts = list[Target | AtLeast]
 Way = Callable[[Kernels, Tensor, PinholeCamera], Tensor]
 
@@ -40,13 +44,18 @@ def measure(quick: bool) -> Verdicts:
     return _speed(quick) + _growth(quick) + _truth(quick)
 
 
-def drawing(absorption: Absorption = FORMS["conservative"], opacity: float = 2.0, cut: float = 4.0) -> VolumeRenderer:
+def drawing(
+    absorption: Absorption = FORMS["conservative"],
+    opacity: float = 2.0,
+    cut: float = 4.0,
+    tracing: Tracing = StepByStep(),  # noqa: B008  frozen
+) -> VolumeRenderer:
     """A renderer for kernels that are given."""
-    return VolumeRenderer(lambda surface: surface, opacity, absorption, cut)  # type: ignore[arg-type, return-value]
+    return VolumeRenderer(lambda surface: surface, opacity, absorption, cut, tracing=tracing)  # type: ignore[arg-type, return-value]
 
 
-def _by(form: Absorption) -> Way:
-    return lambda kernels, attributes, seen: drawing(form).draw(kernels, attributes, seen).features
+def _by(form: Absorption, tracing: Tracing = StepByStep()) -> Way:  # noqa: B008  frozen
+    return lambda kernels, attributes, seen: drawing(form, tracing=tracing).draw(kernels, attributes, seen).features
 
 
 def _speed(quick: bool) -> Verdicts:
@@ -55,6 +64,8 @@ def _speed(quick: bool) -> Verdicts:
     )
     print(f"{'':24}{'1 body':>18}{'8 bodies':>18}")
     ways: dict[str, Way] = {name: _by(form) for name, form in FORMS.items()}
+    if isinstance(COMPILED, Compiled):
+        ways |= {"conservative, compiled": _by(FORMS["conservative"], COMPILED)}
     ways |= {"dense, top 20": top_twenty, "dense, sorted": sorted_by_depth}
     batches = (1, 8)
     found = {(name, batch): [math.inf, math.inf] for name in ways for batch in batches}
@@ -73,7 +84,13 @@ def _speed(quick: bool) -> Verdicts:
     extra = [float(_alone(way)) for way in ("conservative", "dense, top 20")]
     print(f"extra memory, 8 bodies: {extra[0]:.0f} MB; dense, top 20: {extra[1]:.0f} MB")
     ratio = {key: times[key[0], key[1]] / times["conservative", key[1]] for key in times}
+    compiled = [
+        AtLeast(f"conservative over compiled, bodies: {batch}", 1 / ratio["conservative, compiled", batch], 2)
+        for batch in batches
+        if ("conservative, compiled", batch) in ratio
+    ]
     return [
+        *compiled,
         AtLeast("dense sorted over conservative, 1 body", ratio["dense, sorted", 1], 25),
         AtLeast("dense sorted over conservative, 8 bodies", ratio["dense, sorted", 8], 60),
         AtLeast("dense top 20 over conservative, 1 body", ratio["dense, top 20", 1], 5),
