@@ -10,6 +10,7 @@ import torch
 
 from probbody.bodies.smpl import cache_folder
 from probbody.errors import BadInput
+from probbody.render import Compiled, quickest
 
 from .parts import BODIES, PRIORS, body_named, prior_named
 
@@ -42,6 +43,10 @@ def _libraries() -> Iterator[Finding]:
             yield True, name, metadata.version(name)
         except metadata.PackageNotFoundError:
             yield False, name, f"not installed; pip install {name}"
+    drawn = (
+        "by compiled code" if isinstance(quickest(), Compiled) else 'by torch; pip install "probbody[fast]" for speed'
+    )
+    yield True, "volumes", f"drawn {drawn}"
 
 
 def _devices() -> Iterator[Finding]:
