@@ -22,6 +22,7 @@ from torch.nn.functional import normalize
 from verdicts import AtLeast, Target
 
 from probbody.bodies.open_body import open_body
+from probbody.contracts import PosePrior
 from probbody.features import (
     DirectedFeatures,
     LogMixture,
@@ -37,7 +38,7 @@ from probbody.geometry.procrustes import similarity
 from probbody.inference import Fit, fit_features
 from probbody.metrics import mpjpe, pa_mpjpe
 from probbody.models import MatchedBody, NeuralBodyVolume
-from probbody.priors import vae_prior
+from probbody.priors import freed_prior
 from probbody.render import MeshRenderer
 from probbody.systems import neural_body_volume, released_code
 
@@ -125,7 +126,7 @@ def ablations(angles: Float[Tensor, "B 24 3"], quick: bool) -> list[Target | AtL
 def run(name: str, angles: Float[Tensor, "B 24 3"], hidden: float, make: Callable[[], NeuralBodyVolume] | None) -> Row:
     """Fits all poses, in batches, and prints the row."""
     model = make() if make else paper()
-    body, prior, truth = open_body(), vae_prior(), oracle_features()
+    body, prior, truth = open_body(), freed_prior().held(), oracle_features()
     vertex = surface_kernels(body, count=POINTS).vertex
     matched = MatchedBody(body, prior, vertex)
     columns: list[list[Tensor]] = [[], [], [], []]
@@ -133,7 +134,7 @@ def run(name: str, angles: Float[Tensor, "B 24 3"], hidden: float, make: Callabl
     for first in range(0, len(angles), BATCH):
         scenes = draw(angles[first : first + BATCH], hidden, seed=100 + first)
         found = matches(truth, vertex, scenes.observation.features, concentration())
-        start = starts(scenes, prior, seed=100 + first)
+        start = starts(scenes, prior, seed=100 + first)  # joints are held until they are rendered
         fit = fit_features(model, matched, body, prior, scenes.observation, found, start)
         for column, value in zip(columns, _errors(fit, scenes), strict=True):
             column.append(value)
@@ -179,13 +180,18 @@ def area(scores: Float[Tensor, " N"], truth: Tensor) -> float:
     return above / positive / (len(truth) - positive)
 
 
-def paper(features: DirectedFeatures | None = None, mesh: bool = False, outliers: bool = True) -> NeuralBodyVolume:
-    """3DNBF with choices changed."""
+def paper(
+    features: DirectedFeatures | None = None,
+    mesh: bool = False,
+    outliers: bool = True,
+    prior: PosePrior | None = None,
+) -> NeuralBodyVolume:
+    """3DNBF with choices changed; joints are free to leave the pose prior a little unless another is given."""
     return neural_body_volume(
         open_body(),
         features or oracle_features(),
         oracle_background(),
-        vae_prior(),
+        prior or freed_prior(),
         concentration=concentration(),
         renderer=MeshRenderer() if mesh else None,
         likelihood=LogMixture() if outliers else NoOutliers(),
@@ -200,7 +206,7 @@ def released(outliers: bool) -> NeuralBodyVolume:
     background = oracle_background()
     clutter = normalize(background.weights @ background.directions, dim=-1)
     likelihood = SoftMax() if outliers else None
-    return released_code(open_body(), features, clutter, vae_prior(), likelihood=likelihood, size=(64, 64))
+    return released_code(open_body(), features, clutter, freed_prior().held(), likelihood=likelihood, size=(64, 64))
 
 
 def blind() -> DirectedFeatures:
@@ -210,6 +216,7 @@ def blind() -> DirectedFeatures:
 
 
 VARIATIONS: dict[str, Callable[[], NeuralBodyVolume]] = {
+    "volume, outliers on, O = 4, joints held": lambda: paper(prior=freed_prior().held()),
     "volume, outliers off, O = 4": lambda: paper(outliers=False),
     "volume, outliers on, O = 1": lambda: paper(blind()),
     "volume, outliers off, O = 1": lambda: paper(blind(), outliers=False),
