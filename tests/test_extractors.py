@@ -214,8 +214,7 @@ def test_parts_tell_where_they_are() -> None:
     logits = torch.full((1, 3, 8, 16), -50.0)
     logits[0, 1, 2, 12] = 0.0  # the first joint's part is one place
     logits[0, 2, :, :8] = 0.0  # the second's is the left half
-    attention = logits[:, 1:].flatten(2).softmax(-1).view(1, 2, 8, 16)
-    x, y, wide, tall, _ = places(attention, logits)[0].unbind(-1)
+    x, y, wide, tall = places(over_places(logits[:, 1:]))[0].unbind(-1)
     torch.testing.assert_close(x, torch.tensor([2 * 12.5 / 16 - 1, -0.5]))
     torch.testing.assert_close(y, torch.tensor([2 * 2.5 / 8 - 1, 0.0]), atol=1e-5, rtol=0)
     assert wide[0] < 0.02

@@ -38,14 +38,20 @@ def resume_run(run: FeatureRun, path: Path) -> None:
 
 
 def begin_with(run: FeatureRun, path: Path) -> None:
-    """Weights and bank of another learning, of the same network, for a first step that is not from nothing.
+    """Weights and bank of another learning, of the same trunk, for a first step that is not from nothing.
 
-    The weights are the moving mean of theirs; the optimiser begins anew.
+    The weights are the moving mean of theirs; layers of the head for the body that have another form begin anew, as the
+    optimiser does.
     """
     state = _read(path)
     try:
-        run.reader.load_state_dict(state["average"])
-        run.average.load_state_dict(state["average"])
+        known, own = state["average"], run.reader.state_dict()
+        anew = {
+            n: v for n, v in own.items() if n.startswith("body.") and getattr(known.get(n), "shape", None) != v.shape
+        }
+        weights = {n: v for n, v in known.items() if n in own or not n.startswith("body.")} | anew
+        run.reader.load_state_dict(weights)
+        run.average.load_state_dict(weights)
         run.bank.load_state_dict(state["bank"])
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error

@@ -5,6 +5,7 @@ References: Kanazawa et al. (2018), HMR, arXiv:1712.06584; Kocabas et al. (2021)
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,13 +23,15 @@ class RegressionWeights:
 
     parts: float = 0.5
     """Cross entropy of the part map, nats a place."""
+    spots: float = 1.0
+    """Cross entropy of the joints' maps, nats a joint; joints outside the picture do not count."""
     joints: float = 10.0
     """Distance of joints, metres, root joints laid on each other."""
     pixels: float = 3.0
     """Distance of projected joints, half crops; joints outside the picture do not count."""
     rotations: float = 1.0
     """Squared Frobenius distance of rotation matrices, a joint."""
-    shape: float = 0.05
+    shape: float = 0.15
     """Squared distance of a shape coefficient."""
     view: float = 1.0
     """Distance of (s, x, y): see ``probbody/extractors/view.py``."""
@@ -46,12 +49,29 @@ def regression_losses(reader: PersonReader, told: Impression, lesson: Lesson) ->
     view = reader.mean_view + told.view - view_of(lesson.surface.joints[:, 0], lesson.camera)
     return {
         "parts": F.cross_entropy(told.parts, lesson.parts.long()),
+        "spots": (missed_spots(told.spots, true / 2) * inside).sum() / inside.sum().clamp_min(1),
         "joints": _length(apart[:, 1:]).mean(),
         "pixels": (off * inside).sum() / inside.sum().clamp_min(1),
         "rotations": (guess.rotations - lesson.pose.rotations).square().sum((-2, -1)).mean(),
         "shape": (guess.shape - lesson.pose.shape).square().mean(),
         "view": _length(view).mean(),
     }
+
+
+def missed_spots(logits: Float[Tensor, "B J h w"], places: Float[Tensor, "B J 2"]) -> Float[Tensor, "B J"]:
+    """Cross entropy, over the places of a map, of the four around each true place, weighed as bilinear interpolation does.
+
+    ``places``: (x, y) in shares of the picture; those outside count as on its edge.
+    """
+    height, width = logits.shape[2:]
+    size = places.new_tensor([width, height])
+    place = (places * size - 0.5).clamp_min(0).minimum(size - 1)
+    corner = place.floor().minimum(size - 2)
+    right, down = (place - corner).unbind(-1)
+    first = (corner[..., 1] * width + corner[..., 0]).long()
+    around = torch.stack([first, first + 1, first + width, first + width + 1], dim=-1)
+    weight = torch.stack([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down], dim=-1)
+    return -(weight * logits.flatten(2).log_softmax(-1).gather(2, around)).sum(-1)
 
 
 def _centred(joints: Float[Tensor, "B J 3"]) -> Float[Tensor, "B J 3"]:
