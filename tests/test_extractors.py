@@ -9,7 +9,7 @@ from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
 from probbody.extractors.guess_errors import GuessErrors
 from probbody.extractors.learnt import LearntFeatures
-from probbody.extractors.part_attention import PartAttention, attended, places
+from probbody.extractors.part_attention import PartAttention, attended, over_places, places
 from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.rest_joints import RestJoints
 from probbody.extractors.shipped import load_features, save_features, shipped_features

@@ -38,7 +38,7 @@ from probbody.inference.learn.feature_training import examined, new_run, train_f
 from probbody.inference.learn.guess_fitting import fitted_guess, guess_errors
 from probbody.inference.learn.lesson import Lesson
 from probbody.inference.learn.norms import settle_norms
-from probbody.inference.learn.regression import regression_losses
+from probbody.inference.learn.regression import missed_spots, regression_losses
 from probbody.inference.learn.temper import fitted_temper
 from probbody.inference.learn.variation import Variation
 from probbody.quantities import Pose
@@ -261,6 +261,22 @@ def test_the_truth_has_no_loss() -> None:
         assert float(losses[name].detach()) < 2e-3, name
 
 
+def test_a_missed_spot_is_what_the_places_around_it_are_told() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, size = torch.randn(2, 3, 4, 6, generator=generator), torch.tensor([6.0, 4.0])
+    places = torch.rand(2, 3, 2, generator=generator)
+    places[0, 0] = torch.tensor([0.0, 1.0])  # at a corner there is one place
+    told = logits.flatten(2).log_softmax(-1).view(2, 3, 4, 6)
+    for body in range(2):
+        for joint in range(3):
+            at = (places[body, joint] * size - 0.5).maximum(torch.zeros(2)).minimum(size - 1)
+            slow = sum(
+                float((1 - (at[0] - x).abs()).clamp_min(0) * (1 - (at[1] - y).abs()).clamp_min(0) * told[body, joint, y, x])
+                for x in range(6) for y in range(4)
+            )  # fmt: skip
+            assert float(missed_spots(logits, places)[body, joint]) == pytest.approx(-slow, rel=1e-5)
+
+
 def test_a_training_learns(tmp_path: Path) -> None:
     training = settings(steps=40, batch=8, rate=4e-3, variation=None, log_every=5, save_every=40)
     run = train_features(lessons, BODY, tmp_path / "c", training, trunk=small_trunk(), progress=False)
@@ -446,5 +462,14 @@ def test_a_training_can_begin_with_what_another_has_learnt(tmp_path: Path) -> No
     for name, value in first.average.state_dict().items():
         assert torch.equal(other.reader.state_dict()[name], value), name
     assert torch.equal(other.bank.rows, first.bank.rows)
+    state = torch.load(tmp_path / "a", weights_only=True)
+    del state["average"]["body.spots.weight"]
+    state["average"]["body.brief.weight"] = torch.zeros(3, 3)
+    torch.save(state, tmp_path / "older")  # a head of another form
+    later = new_run(BODY, settings(), small_trunk(), lessons)
+    own = later.reader.body.brief.weight.clone()
+    begin_with(later, tmp_path / "older")
+    assert torch.equal(later.reader.body.brief.weight, own)
+    assert torch.equal(later.reader.body.parts.weight, first.average.body.parts.weight)
     with pytest.raises(BadInput, match="expected a checkpoint of this reader"):
         begin_with(new_run(BODY, settings(), SmallUNet((16, 16, 16, 16, 16)), lessons), tmp_path / "a")
