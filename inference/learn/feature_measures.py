@@ -1,6 +1,6 @@
 """How well a reader reads pictures that it has not learnt from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,6 +23,8 @@ class FeatureMeasures:
     """Chance that a place on the body is more like some vertex than a place elsewhere is (area under the ROC curve)."""
     parts: float
     """Share of places whose part is the likeliest in the part map, where the map has a part."""
+    spots: float
+    """Share of joints in the picture, hidden ones too, that are likeliest within a twentieth of its width of where they are."""
     mpjpe: float
     pa_mpjpe: float
     mean_mpjpe: float
@@ -40,6 +42,7 @@ class Examination:
         self.scores: list[Tensor] = []
         self.shown: list[Tensor] = []
         self.parts: list[Tensor] = []
+        self.spots: list[Tensor] = []
         self.errors: list[Tensor] = []
 
     @torch.no_grad()
@@ -56,8 +59,8 @@ class Examination:
         inside = lesson.parts > 0
         self.parts.append((told.parts.argmax(1) == lesson.parts)[inside].float())
         true = lesson.surface.joints
-        nothing = told[:]
-        nothing = type(told)(told.parts, 0 * told.six, 0 * told.shape, 0 * told.view)
+        self.spots.append(_spotted(told.spots, lesson.camera.project(true)[..., :2] / lesson.camera.size[1]))
+        nothing = replace(told, six=0 * told.six, shape=0 * told.shape, view=0 * told.view)
         found = [reader.rest.posed(reader.guess(what, lesson.camera)) for what in (told, nothing)]
         self.errors.append(
             torch.stack([measure(joints, true) for joints in found for measure in (mpjpe, pa_mpjpe)], dim=-1)
@@ -71,6 +74,7 @@ class Examination:
             nearest=float(torch.cat(self.right).mean()),
             told_apart=ranked_apart(scores, shown),
             parts=float(torch.cat(self.parts).mean()),
+            spots=float(torch.cat(self.spots).mean()),
             mpjpe=error[0],
             pa_mpjpe=error[1],
             mean_mpjpe=error[2],
@@ -80,6 +84,15 @@ class Examination:
     def _nearest(self, points: PointFeatures, rows: Float[Tensor, "V O D"]) -> Float[Tensor, " N"]:
         best = (points.features @ rows.flatten(0, 1).mT).argmax(-1) // rows.shape[1]
         return self.near.to(best.device)[points.vertex, best].float()
+
+
+def _spotted(logits: Float[Tensor, "B J h w"], places: Float[Tensor, "B J 2"]) -> Float[Tensor, " N"]:
+    """Whether each joint inside the picture is likeliest near its place, which is in shares of the picture's width."""
+    width = logits.shape[3]
+    best = logits.flatten(2).argmax(-1)
+    found = (torch.stack([best % width, best // width], dim=-1) + 0.5) / width
+    inside = ((places > 0) & (places < places.new_tensor([1.0, logits.shape[2] / width]))).all(-1)
+    return ((found - places).norm(dim=-1) < 0.05)[inside].float()
 
 
 def ranked_apart(scores: Float[Tensor, " N"], positive: Bool[Tensor, " N"]) -> float:
