@@ -30,6 +30,7 @@ EXAMPLES = {
     "occlusion_map.py": Promise(r"behind a wall: (-?[\d.]+) nats of evidence", 0, draws=True),
     "own_skeleton_features.py": Promise(r"joints: ([\d.]+) mm from the truth", 15, draws=True),
     "fit_your_photo.py": Promise(r"joints in sight: ([\d.]+) mm from the truth", 140, draws=True),
+    "train_a_tiny_reader.py": Promise(r"joints are ([\d.]+) mm away", 330, draws=True),
     "another_extractor.py": Promise(r"joints: ([\d.]+) mm from the truth", 200, draws=True),
     "known_arm.py": Promise(r"knowing the arm: hidden arm ([\d.]+) mm from the truth", 40),
 }
