@@ -64,7 +64,7 @@ def main() -> None:
         "regressor": shop.regressor(),
         "regressor + NeuralSMPL": shop.neural_smpl(),
         "regressor + 3DNBF": shop.nbv(),
-        "the same, guess not believed": shop.without_guess(),
+        "3DNBF, features alone": shop.features_only(),
         "regressor + 3DNBF, O = 1": shop.one_direction(),
         "3DNBF from the mean pose": shop.from_the_mean(),
     }

@@ -16,3 +16,4 @@ from .neural_body_volume import NeuralBodyVolume as NeuralBodyVolume
 from .neural_smpl import NeuralSMPL as NeuralSMPL
 from .posed_body import PosedBody as PosedBody
 from .rigid_mesh import RigidMesh as RigidMesh
+from .spot_evidence import SpotEvidence as SpotEvidence

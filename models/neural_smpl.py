@@ -17,9 +17,8 @@ from probbody.contracts import ArticulatedBody, Background, Density, FeatureFiel
 from probbody.observation import Observation
 from probbody.quantities import Pose
 
-from .evidence import KeypointEvidence, OutlineEvidence, PartEvidence, Scene, carried, observe_all
+from .evidence import Evidence, KeypointEvidence, OutlineEvidence, PartEvidence, Scene, carried, observe_all
 from .feature_image import FeatureImage, FeatureModel
-from .guess_evidence import GuessEvidence
 from .posed_body import PosedBody
 
 
@@ -36,7 +35,8 @@ class NeuralSMPL(FeatureModel):
         background: clutter and occluders.
         pose_prior: over the joints that follow the root.
         likelihood: how a pixel chooses between body and background.
-        keypoints, parts, outline, guess: the other energies, each left out where it is None or not observed.
+        keypoints, parts, outline: the other energies, each left out where it is None or not observed.
+        evidence: what else is observed.
         focal_spread, depth, orientation: see ``PosedBody``.
     """
 
@@ -51,7 +51,7 @@ class NeuralSMPL(FeatureModel):
         keypoints: KeypointEvidence | None = None,
         parts: PartEvidence | None = None,
         outline: OutlineEvidence | None = None,
-        guess: GuessEvidence | None = None,
+        evidence: tuple[Evidence, ...] = (),
         focal_spread: float = 0.0,
         depth: float = 4.0,
         orientation: Density | None = None,
@@ -60,7 +60,7 @@ class NeuralSMPL(FeatureModel):
         self.body, self.pose_prior = body, pose_prior
         self.story = PosedBody(body, pose_prior, focal_spread, depth, orientation)
         self.image = FeatureImage(renderer, field, background, likelihood)
-        self.beside = tuple(each for each in (keypoints, parts, outline, guess) if each is not None)
+        self.beside = tuple(each for each in (keypoints, parts, outline, *evidence) if each is not None)
         self._moved_along = nn.ModuleList(self.beside)
 
     @property

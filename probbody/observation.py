@@ -17,6 +17,7 @@ class Observation(Record):
     ``keypoints`` are (u, v, confidence) in pixels, a confidence of zero says missing; ``layout`` names their joint set.
     With a rig of several views, the keypoints of the views follow each other (``M = views * P``, see ``Camera``).
     ``features`` are unit vectors along the channels, of a map of any size of the same view; others are a ValueError.
+    ``spots`` are chances, over the places of a map of the same view, of where each joint is, seen or hidden; the sum is 1.
     ``parts`` are 0 where there is no body, else 1 + the part; ``outline`` is the chance that a pixel is the body's.
     """
 
@@ -28,6 +29,7 @@ class Observation(Record):
     parts: Int[Tensor, "B H W"] | None = None
     outline: Float[Tensor, "B H W"] | None = None
     points: Float[Tensor, "B N 3"] | None = None
+    spots: Float[Tensor, "B J k l"] | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -41,6 +43,8 @@ class Observation(Record):
             raise ValueError(
                 "Observation: outline must be chances in [0, 1], found others; divide a mask by its maximum."
             )
+        if self.spots is not None:
+            _require_chances(self.spots)
         if self.parts is not None and bool((self.parts < 0).any()):
             raise ValueError(f"Observation: parts must be 0 or more, found {int(self.parts.min())}; 0 is no body.")
 
@@ -61,6 +65,14 @@ class Observation(Record):
         high = points.masked_fill(missing, -torch.inf).amax(2)
         height, width = self.camera.size
         return (high - low).clamp_min(0).norm(dim=-1).clamp_min(0.05 * (height**2 + width**2) ** 0.5)
+
+
+def _require_chances(spots: Float[Tensor, "B J h w"]) -> None:
+    total = spots.sum((2, 3))
+    if not bool((spots >= 0).all() and ((total - 1).abs() < 1e-2).all()):
+        raise ValueError(
+            "Observation: spots must be chances that sum to 1 over each map, found others; divide by the sum."
+        )
 
 
 def _require_unit_length(features: Float[Tensor, "B C h w"]) -> None:

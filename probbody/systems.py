@@ -6,10 +6,11 @@ Each is a plain function of a few lines: what it does can be done by hand, with 
 from jaxtyping import Float
 from torch import Tensor
 
-from probbody.models import GuessEvidence, NeuralBodyVolume, NeuralSMPL
+from probbody.models import GuessEvidence, NeuralBodyVolume, NeuralSMPL, SpotEvidence
 from probbody.models.evidence import Evidence, KeypointEvidence, OutlineEvidence, PartEvidence
 
 from .contracts import ArticulatedBody, Background, Likelihood, PosePrior, Renderer
+from .extractors.learnt import LearntFeatures
 from .features.backgrounds import VonMisesFisherBackground
 from .features.bins import SigmoidDirections
 from .features.emissions import VonMisesFisherEmission
@@ -68,7 +69,7 @@ def neural_smpl(
     keypoints: KeypointEvidence | None = None,
     parts: PartEvidence | None = None,
     outline: OutlineEvidence | None = None,
-    guess: GuessEvidence | None = None,
+    evidence: tuple[Evidence, ...] = (),
 ) -> NeuralSMPL:
     """NeuralSMPL: a mesh, a mixture over limb directions at every pixel, and its other energies where they are given.
 
@@ -87,8 +88,15 @@ def neural_smpl(
         keypoints,
         parts,
         outline,
-        guess,
+        evidence,
     )
+
+
+def what_is_read(learnt: LearntFeatures) -> tuple[Evidence, ...]:
+    """What a reader tells beside features, believed as far as it was right on pictures that it had not learnt from."""
+    guess = None if learnt.guess is None else GuessEvidence(learnt.guess.scale, learnt.guess.freedom)
+    spots = SpotEvidence(learnt.spot_weight) if learnt.spot_weight > 0 else None
+    return tuple(each for each in (guess, spots) if each is not None)
 
 
 def released_code(

@@ -29,7 +29,9 @@ def drawn(count: int, scale: torch.Tensor, freedom: float, seed: int = 0) -> tor
 def told(guess: GuessEvidence | None) -> NeuralSMPL:
     prior = GaussianPose.independent(len(BODY.parents) - 1, 0.3)
     parts = (BODY, features_of(BODY), UniformBackground(CHANNELS), prior)
-    return neural_smpl(*parts, concentration=KAPPA, renderer=MeshRenderer(3), guess=guess)
+    return neural_smpl(
+        *parts, concentration=KAPPA, renderer=MeshRenderer(3), evidence=() if guess is None else (guess,)
+    )
 
 
 @pytest.mark.parametrize("freedom", [5.0, 30.0])

@@ -15,10 +15,10 @@ from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.person_reader import PersonReader
 from probbody.features import DirectedFeatures, Directions, LogMixture, NoOutliers, OneDirection, SigmoidDirections
 from probbody.features.backgrounds import MixtureBackground
-from probbody.models import GuessEvidence, KeypointBody, KeypointEvidence, MatchedBody, OutlineEvidence
+from probbody.models import KeypointBody, KeypointEvidence, MatchedBody, OutlineEvidence
 from probbody.models.evidence import Evidence as ModelEvidence
 from probbody.render import MeshRenderer
-from probbody.systems import neural_body_volume, neural_smpl, released_code
+from probbody.systems import neural_body_volume, neural_smpl, released_code, what_is_read
 
 from ..density import Model
 from ..evaluate.fine_tuning import FineTuned
@@ -80,7 +80,7 @@ class Workshop:
     def outline(self) -> Method:
         """Where the network sees a body, and keypoints; what pixels look like, and the guess, are hidden from the model."""
         beside = (KeypointEvidence(self.body, LAYOUT), OutlineEvidence(weight=self.learnt.temper))
-        model = poutine.block(self._volume(evidence=beside), hide=["features", "points"])
+        model = poutine.block(self._volume(evidence=beside), hide=["features", "points", "spots"])
         return self._fitted("outline + keypoints", model, outline_and_keypoints, (self._by_keypoints(),))
 
     def neural_smpl(self, *, keypoints: bool = False) -> Method:
@@ -89,7 +89,7 @@ class Workshop:
         beside = KeypointEvidence(self.body, LAYOUT) if keypoints else None
         model = neural_smpl(
             *parts, concentration=self.learnt.concentration, likelihood=LogMixture(temper=self.learnt.temper),
-            keypoints=beside, guess=self._guess(),
+            keypoints=beside, evidence=what_is_read(self.learnt),
         )  # fmt: skip
         return self._by_pixels("NeuralSMPL", model, keypoints=keypoints)
 
@@ -101,7 +101,7 @@ class Workshop:
     def from_the_mean(self) -> Method:
         """3DNBF without a guess: from the mean pose, turned to all sides."""
         start = MeanPose(self._reader(), (0.0, 1.5707963))  # fits turn each of them about
-        blind = replace(self, start=start, learnt=replace(self.learnt, guess=None))
+        blind = replace(self, start=start, learnt=replace(self.learnt, guess=None, spot_weight=0.0))
         return replace(_fitted(blind.nbv()), name="3DNBF from the mean pose")
 
     def mesh(self) -> Method:
@@ -120,6 +120,11 @@ class Workshop:
         """The guess is where the fit starts, as in the paper, and is not believed."""
         blind = replace(self, learnt=replace(self.learnt, guess=None))
         return replace(_fitted(blind.nbv()), name="guess not believed")
+
+    def features_only(self) -> Method:
+        """Of what the reader tells only features are believed, as in the paper."""
+        blind = replace(self, learnt=replace(self.learnt, guess=None, spot_weight=0.0))
+        return replace(_fitted(blind.nbv()), name="features alone")
 
     def tempered(self, factor: float) -> Method:
         """The evidence of pixels weighed otherwise."""
@@ -151,17 +156,11 @@ class Workshop:
         return self._by_pixels("released code", released_code(self.body, field, clutter, self.prior, size=(48, 48)))
 
     def _volume(self, evidence: tuple[ModelEvidence, ...] = (), **parts: object) -> Model:
-        guess = self._guess()
-        beside = (() if guess is None else (guess,)) + evidence
+        beside = what_is_read(self.learnt) + evidence
         held = {"likelihood": LogMixture(temper=self.learnt.temper), "evidence": beside, **parts}
         known = (self.body, self.learnt.features, self.learnt.background, self.prior)
         model: Model = neural_body_volume(*known, concentration=self.learnt.concentration, **held)  # type: ignore[arg-type]
         return model
-
-    def _guess(self) -> GuessEvidence | None:
-        """The start, believed as far as the reader's guesses were right; one that was not measured is not believed."""
-        known = self.learnt.guess
-        return None if known is None else GuessEvidence(known.scale, known.freedom)
 
     def _by_pixels(self, name: str, model: Model, *, keypoints: bool = False) -> Method:
         if not keypoints:
@@ -203,6 +202,7 @@ METHODS: dict[str, Callable[[Workshop], Method]] = {
     "nbv-from-the-mean": Workshop.from_the_mean,
     "nbv-mesh": Workshop.mesh,
     "nbv-without-guess": Workshop.without_guess,
+    "nbv-features-alone": Workshop.features_only,
     "nbv-without-outliers": Workshop.without_outliers,
     "nbv-one-direction": Workshop.one_direction,
     "nbv-without-matches": Workshop.without_sketch,

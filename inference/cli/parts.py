@@ -14,9 +14,9 @@ from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.shipped import load_features, shipped_features
 from probbody.features import LogMixture
-from probbody.models import FeatureModel, GuessEvidence, KeypointEvidence
+from probbody.models import FeatureModel, KeypointEvidence
 from probbody.priors import freed_prior, gaussian_prior, mixture_prior, vae_prior
-from probbody.systems import neural_body_volume, neural_smpl
+from probbody.systems import neural_body_volume, neural_smpl, what_is_read
 
 PRIORS: dict[str, Callable[[], PosePrior]] = {
     "vae": vae_prior,
@@ -77,13 +77,13 @@ def features_named(path: Path | None, body: SkinnedBody, device: torch.device) -
 def feature_model(
     name: str, body: SkinnedBody, prior: PosePrior, learnt: LearntFeatures, layout: str | None = None
 ) -> FeatureModel:
-    """The model of that name: it explains learnt features, beside them the reader's guess and keypoints of a joint set."""
+    """The model of that name: it explains learnt features, beside them what else was read, and keypoints of a joint set."""
     likelihood = LogMixture(temper=learnt.temper)
     keypoints = None if layout is None else KeypointEvidence(body, layout)
     parts = (body, learnt.features, learnt.background, prior)
     kappa = learnt.concentration
-    guess = None if learnt.guess is None else GuessEvidence(learnt.guess.scale, learnt.guess.freedom)
+    read = what_is_read(learnt)
     if name == "neural-smpl":
-        return neural_smpl(*parts, concentration=kappa, likelihood=likelihood, keypoints=keypoints, guess=guess)
-    beside = tuple(each for each in (guess, keypoints) if each is not None)
+        return neural_smpl(*parts, concentration=kappa, likelihood=likelihood, keypoints=keypoints, evidence=read)
+    beside = read if keypoints is None else (*read, keypoints)
     return neural_body_volume(*parts, concentration=kappa, likelihood=likelihood, evidence=beside)

@@ -97,14 +97,15 @@ class ByPixels(Way):
         crops = read_crops([self._sought(each) for each in looked], self.learnt.reader)
         everybody = joined(crops)
         keypoints = None if layout is None else torch.cat([_cropped(e, c) for e, c in zip(looked, crops, strict=True)])
-        seen = Observation(everybody.camera, keypoints, layout or "coco17", features=everybody.reading.features)
+        read = everybody.reading
+        seen = Observation(everybody.camera, keypoints, layout or "coco17", features=read.features, spots=read.spots)
         model = feature_model(self.system, self.body, self.prior, self.learnt, layout)
         fit = fit_pixels(
             model,
             self.body,
             self.prior,
             seen,
-            everybody.reading.pose,
+            read.pose,
             self._sketches(seen),
             starts=self.settings.starts,
             steps=self.settings.steps or STEPS,
@@ -146,7 +147,7 @@ class ByPixels(Way):
         sketches = [Sketch(MatchedBody(self.body, self.prior, vertex), points)]
         if seen.keypoints is not None:
             by_keypoints = KeypointBody(self.body, self.prior, seen.layout)
-            sketches.append(Sketch(by_keypoints, replace(seen, features=None)))
+            sketches.append(Sketch(by_keypoints, replace(seen, features=None, spots=None)))
         return tuple(sketches)
 
     def _told(self, looked: Looked, pixels: Pixels, fit: Fit) -> FittedPeople:

@@ -31,8 +31,8 @@ Sketcher = Callable[[Observation], Sketch]
 
 
 def features_alone(seen: Seen, reading: Reading) -> Observation:
-    """Pixels, and nothing else."""
-    return Observation(seen.camera, features=reading.features)
+    """Pixels, by what was read in them, and nothing else."""
+    return Observation(seen.camera, features=reading.features, spots=reading.spots)
 
 
 def keypoints_alone(seen: Seen, reading: Reading) -> Observation:
@@ -43,13 +43,13 @@ def keypoints_alone(seen: Seen, reading: Reading) -> Observation:
 
 def features_and_keypoints(seen: Seen, reading: Reading) -> Observation:
     """Both."""
-    return Observation(seen.camera, seen.keypoints, features=reading.features)
+    return Observation(seen.camera, seen.keypoints, features=reading.features, spots=reading.spots)
 
 
 def outline_and_keypoints(seen: Seen, reading: Reading) -> Observation:
     """Where the network sees a body, and keypoints; features are there for the size of the map, a model may hide them."""
     outline = (1 - reading.parts[:, 0]).clamp(0, 1)
-    return Observation(seen.camera, seen.keypoints, features=reading.features, outline=outline)
+    return Observation(seen.camera, seen.keypoints, features=reading.features, spots=reading.spots, outline=outline)
 
 
 def features_and_outline(seen: Seen, reading: Reading) -> Observation:
@@ -90,7 +90,7 @@ class ByKeypoints:
 
     def __call__(self, seen: Observation) -> Sketch:
         """The story of keypoints, without pixels."""
-        return Sketch(self.model, replace(seen, features=None, outline=None))
+        return Sketch(self.model, replace(seen, features=None, outline=None, spots=None))
 
 
 @dataclass(frozen=True)

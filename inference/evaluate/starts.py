@@ -72,7 +72,7 @@ class MeanPose(Start):
     def poses(self, seen: Seen) -> tuple[Pose, ...]:
         """One for each side."""
         told = self.reader.body(self.reader.maps(seen.images))
-        nothing = type(told)(told.parts, 0 * told.six, 0 * told.shape, 0 * told.view)
+        nothing = replace(told, six=0 * told.six, shape=0 * told.shape, view=0 * told.view)
         front = self.reader.guess(nothing, seen.camera)
         return tuple(_turned(front, turn) for turn in self.sides)
 

@@ -21,5 +21,7 @@ class LearntFeatures:
     temper: float
     """What a pixel's evidence counts for, since neighbours are not independent; fitted on validation pictures."""
     licence: str
+    spot_weight: float = 0.0
+    """What the joints' maps count for beside the features, as an exponent; 0 where they are not believed."""
     guess: GuessErrors | None = None
     """How far the reader's guesses are from the truth, where that was measured, on pictures not learnt from."""

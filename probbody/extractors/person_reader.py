@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 from ..geometry.cameras import PinholeCamera
 from ..geometry.rotations import SixLayout, matrix_to_six, project_to_rotation, six_to_matrix
 from ..quantities import Pose
-from .part_attention import Impression, PartAttention
+from .part_attention import Impression, PartAttention, over_places
 from .reading import PictureReader, Reading
 from .rest_joints import RestJoints
 from .trunk import Maps, Trunk
@@ -79,7 +79,7 @@ class PersonReader(PictureReader):
             )
         maps = self.maps(images)
         told = self.body(maps)
-        return Reading(self.features(maps), told.parts.softmax(1), self.guess(told, camera))
+        return Reading(self.features(maps), told.parts.softmax(1), self.guess(told, camera), over_places(told.spots))
 
     def maps(self, images: Float[Tensor, "B 3 H W"]) -> Maps:
         """What the heads read; pictures of another size are a ValueError."""

@@ -21,6 +21,8 @@ class Reading(Record):
     """Chances of no body, then of each of its joints' parts; they sum to 1 over ``P = 1 + J``."""
     pose: Pose
     """The regressor's guess, in the world of the camera that the crops were read with."""
+    spots: Float[Tensor, "B J h w"] | None = None
+    """Chances, over the places of a map, of where each joint is, seen or hidden, from a reader that tells them."""
 
     def __len__(self) -> int:
         return len(self.features)

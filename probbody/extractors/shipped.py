@@ -53,6 +53,7 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
         "limbs": json.dumps(field.limbs.names),
         "concentration": repr(learnt.concentration),
         "temper": repr(learnt.temper),
+        "spot_weight": repr(learnt.spot_weight),
         "licence": learnt.licence,
     }
     if learnt.guess is not None:
@@ -79,7 +80,8 @@ def load_features(path: str | Path) -> LearntFeatures:
         state = {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
         module.load_state_dict({name: value.to(own[f"{part}.{name}"].dtype) for name, value in state.items()})
         module.eval().requires_grad_(False)
-    return LearntFeatures(reader, field, numbers[0], background, numbers[1], words.get("licence", ""), guess)
+    told = words.get("licence", ""), float(words.get("spot_weight", "0"))
+    return LearntFeatures(reader, field, numbers[0], background, numbers[1], *told, guess)
 
 
 def _empty(
