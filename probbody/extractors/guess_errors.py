@@ -10,8 +10,8 @@ from ..quantities import Record
 
 FREEDOMS = (3.0, 5.0, 8.0, 15.0, 30.0)
 """Degrees of freedom that are tried: few where some guesses are wrong altogether, as of people taken from behind."""
-FLOOR = 0.01
-"""Metres: nobody knows the error of a joint better than this."""
+FLOOR = 0.001
+"""Metres: no direction of the errors is taken to be known better than this."""
 
 
 @dataclass(frozen=True)
