@@ -3,6 +3,7 @@
 import pyro
 import pyro.distributions as dist
 from jaxtyping import Float
+from pyro import poutine
 from torch import Tensor
 
 from probbody.observation import Observation
@@ -21,16 +22,19 @@ class GuessEvidence(Evidence):
     Args:
         scale: of the errors of all joints but the root, lower triangular (metres).
         freedom: degrees of freedom.
+        weight: an exponent; what else is observed may come from the same picture, and be wrong with the guess.
     """
 
     scale: Float[Tensor, "E E"]
 
-    def __init__(self, scale: Float[Tensor, "E E"], freedom: float) -> None:
+    def __init__(self, scale: Float[Tensor, "E E"], freedom: float, weight: float = 1.0) -> None:
         super().__init__()
         if not freedom > 0:
             raise ValueError(f"freedom: expected more than zero, found {freedom}.")
         self.register_buffer("scale", scale)
-        self.freedom = freedom
+        if not 0 < weight < float("inf"):
+            raise ValueError(f"weight: expected more than zero, found {weight}.")
+        self.freedom, self.weight = freedom, weight
 
     def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
         """None."""
@@ -48,4 +52,5 @@ class GuessEvidence(Evidence):
             )
         here, guessed = (scene.camera.turned(each - each[:, :1])[:, 1:].flatten(1) for each in (joints, told))
         density = dist.MultivariateStudentT(self.freedom, here, self.scale.to(here), validate_args=False)
-        pyro.sample("points", density, obs=guessed)
+        with poutine.scale(scale=self.weight):
+            pyro.sample("points", density, obs=guessed)

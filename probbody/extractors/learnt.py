@@ -23,5 +23,7 @@ class LearntFeatures:
     licence: str
     spot_weight: float = 0.0
     """What the joints' maps count for beside the features, as an exponent; 0 where they are not believed."""
+    guess_weight: float = 1.0
+    """What the guess counts for beside both, as an exponent."""
     guess: GuessErrors | None = None
     """How far the reader's guesses are from the truth, where that was measured, on pictures not learnt from."""

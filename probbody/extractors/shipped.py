@@ -54,6 +54,7 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
         "concentration": repr(learnt.concentration),
         "temper": repr(learnt.temper),
         "spot_weight": repr(learnt.spot_weight),
+        "guess_weight": repr(learnt.guess_weight),
         "licence": learnt.licence,
     }
     if learnt.guess is not None:
@@ -80,8 +81,17 @@ def load_features(path: str | Path) -> LearntFeatures:
         state = {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
         module.load_state_dict({name: value.to(own[f"{part}.{name}"].dtype) for name, value in state.items()})
         module.eval().requires_grad_(False)
-    told = words.get("licence", ""), float(words.get("spot_weight", "0"))
-    return LearntFeatures(reader, field, numbers[0], background, numbers[1], *told, guess)
+    return LearntFeatures(
+        reader,
+        field,
+        numbers[0],
+        background,
+        numbers[1],
+        words.get("licence", ""),
+        spot_weight=float(words.get("spot_weight", "0")),
+        guess_weight=float(words.get("guess_weight", "1")),
+        guess=guess,
+    )
 
 
 def _empty(
