@@ -14,6 +14,7 @@ from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.rest_joints import RestJoints
 from probbody.extractors.shipped import load_features, save_features, shipped_features
 from probbody.extractors.small_unet import SmallUNet
+from probbody.extractors.spots import likeliest_spots
 from probbody.extractors.trunk import Maps, Trunk
 from probbody.extractors.view import facing, placed, view_of
 from probbody.features.backgrounds import MixtureBackground
@@ -234,3 +235,14 @@ def test_the_features_that_ship_are_those_of_the_open_body() -> None:
     torch.testing.assert_close(reading.features.norm(dim=1), torch.ones(1, 48, 48))
     assert reading.pose.rotations.shape == (1, 24, 3, 3)
     assert camera.project(reading.pose.translation.unsqueeze(1))[0, 0, 2] > 0.5
+
+
+def test_the_likeliest_spot_is_the_mean_about_the_peak() -> None:
+    spots = torch.zeros(1, 3, 8, 10)
+    spots[0, 0, 2, 6], spots[0, 0, 2, 7], spots[0, 0, 7, 0] = 0.5, 0.25, 0.25  # the last one is another place
+    spots[0, 1, 7, 9] = 1.0  # a corner
+    spots[0, 2] = 1 / 80  # anywhere
+    found = likeliest_spots(spots, (16, 20))[0]
+    torch.testing.assert_close(found[0], torch.tensor([2 * (6.5 + 1 / 3), 5.0, 0.75]))
+    torch.testing.assert_close(found[1], torch.tensor([19.0, 15.0, 1.0]))
+    assert float(found[2, 2]) <= 25 / 80

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from probbody.extractors.reading import PictureReader, Reading
+from probbody.extractors.spots import likeliest_spots
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.crops import Crop
 from probbody.pictures import as_array
@@ -33,6 +34,12 @@ class ReadCrops(Record):
 
     def __len__(self) -> int:
         return len(self.crop)
+
+    def surely(self) -> Float[Tensor, " B"] | None:
+        """How sure the reader is of where joints are, the mean over them; None for one that does not tell."""
+        if self.reading.spots is None:
+            return None
+        return likeliest_spots(self.reading.spots, self.crop.resolution)[..., 2].mean(1)
 
     def boxes(self) -> Float[Tensor, "B 4"]:
         """Where the crops are in their pictures: left, top, right, bottom in pixels."""

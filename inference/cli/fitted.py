@@ -17,6 +17,8 @@ from .crops import ReadCrops
 
 LEAST_EVIDENCE = 0.0
 """Nats by which features must be likelier with a body than without one, or nothing is explained."""
+LEAST_SURE = 0.35
+"""How sure the reader must be of where joints are, where nobody said that there is a person: see ``ReadCrops.surely``."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Pixels:
     """Of the pixels of the feature maps by the fitted bodies."""
     licence: str
     """Of the network and of what its features say."""
+    searched: bool = False
+    """Whether nobody said where a person is, nor that there is one."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,20 @@ class FittedPeople:
     pixels: Pixels | None = None
 
     def explained(self, person: int) -> bool:
-        """Whether the body explains anything of the features that were read; where none were, it is not asked."""
-        return self.fit.evidence is None or float(self.fit.evidence[person]) > LEAST_EVIDENCE
+        """Whether the body explains anything of the features that were read; where none were, it is not asked.
+
+        A picture in which nobody was told of must also look as if there were somebody.
+        """
+        likelier = self.fit.evidence is None or float(self.fit.evidence[person]) > LEAST_EVIDENCE
+        sure = self.surely(person)
+        return likelier and (sure is None or sure > LEAST_SURE)
+
+    def surely(self, person: int) -> float | None:
+        """How sure the reader is of the joints of a person whom nobody told of; None of others."""
+        if self.pixels is None or not self.pixels.searched:
+            return None
+        sure = self.pixels.crops.surely()
+        return None if sure is None else float(sure[person])
 
     def found(self, person: int) -> bool:
         """Whether there is a body to tell of: one that nothing speaks for, neither features nor keypoints, is none."""

@@ -6,7 +6,7 @@ from torch.nn.functional import avg_pool2d
 
 from probbody.geometry.rotations import matrix_to_axis_angle
 
-from .fitted import LEAST_EVIDENCE, FittedPeople
+from .fitted import LEAST_EVIDENCE, LEAST_SURE, FittedPeople
 
 HIDDEN = 0.5
 """Above this chance a joint counts as hidden."""
@@ -26,10 +26,7 @@ def of_pixels(people: FittedPeople, person: int) -> dict[str, object]:
         "evidence_nats": round(evidence, 2),
     }
     if not people.found(person):
-        told["told"] = (
-            f"nothing is explained: with a body the features are likelier by {evidence:.1f} nats, "
-            f"expected more than {LEAST_EVIDENCE:g}"
-        )
+        told["told"] = f"nothing is explained: {_why(people, person)}"
     elif explained:
         hidden = hidden_joints(people, person)
         names = people.body.joint_names
@@ -37,6 +34,14 @@ def of_pixels(people: FittedPeople, person: int) -> dict[str, object]:
         told["share_hidden"] = round(float(people.fit.occlusion[person].sum()) / max(covered, 1e-6), 3)
         told["joints_not_seen"] = [name for name, one in zip(names, hidden.tolist(), strict=True) if one]
     return told
+
+
+def _why(people: FittedPeople, person: int) -> str:
+    assert people.fit.evidence is not None
+    evidence, sure = float(people.fit.evidence[person]), people.surely(person)
+    if evidence > LEAST_EVIDENCE and sure is not None:
+        return f"the reader is {sure:.0%} sure of where joints are, expected more than {LEAST_SURE:.0%} for somebody"
+    return f"with a body the features are likelier by {evidence:.1f} nats, expected more than {LEAST_EVIDENCE:g}"
 
 
 def pixel_arrays(people: FittedPeople, person: int) -> dict[str, Tensor]:

@@ -117,13 +117,13 @@ class ByPixels(Way):
         ends = torch.tensor([len(each) for each in crops]).cumsum(0).tolist()
         rows = [slice(end - len(each), end) for each, end in zip(crops, ends, strict=True)]
         return [
-            self._told(each, self._pixels(of, coverage[part]), _of(fit, part))
+            self._told(each, self._pixels(each, of, coverage[part]), _of(fit, part))
             for each, of, part in zip(looked, crops, rows, strict=True)
         ]
 
-    def _pixels(self, crops: ReadCrops, coverage: Float[Tensor, "B h w"]) -> Pixels:
+    def _pixels(self, looked: Looked, crops: ReadCrops, coverage: Float[Tensor, "B h w"]) -> Pixels:
         colours = FalseColours.of(self.learnt.features.features.flatten(0, 1))
-        return Pixels(crops, self.system, colours, coverage, self.learnt.licence)
+        return Pixels(crops, self.system, colours, coverage, self.learnt.licence, looked.searched)
 
     def _sought(self, looked: Looked) -> Sought:
         assert looked.boxes is not None
