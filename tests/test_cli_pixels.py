@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from probbody.bodies.open_body import open_body
 from probbody.data.keypoints import People, read_keypoints
 from probbody.errors import BadInput
+from probbody.extractors.reading import Reading
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.crops import Crop
 from probbody.inference.cli import fit, parts
@@ -315,3 +316,21 @@ def test_parts_say_where_somebody_is() -> None:
     box = box_of_parts(shown)
     assert box is not None
     assert box.tolist() == pytest.approx([5 / 40, 10 / 40, 15 / 40, 30 / 40], abs=0.02)
+
+
+def test_a_reader_that_does_not_see_joints_is_believed_only_where_somebody_was_told_of(
+    ask: Ask, reader: OracleReader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told_of = reader.read
+
+    def unsure(images: torch.Tensor, camera: PinholeCamera) -> Reading:
+        spots = torch.full((len(images), 24, 24, 24), 1 / 576)
+        return replace(told_of(images, camera), spots=spots)
+
+    monkeypatch.setattr(reader, "read", unsure)
+    for box, explained in (((), False), (("--box", BOX), True)):
+        folder = tmp_path / str(explained)
+        code, out, _ = ask("fit", ASSETS / "demo.png", *box, "--out", folder, *QUICK)
+        assert code == 0
+        assert told(folder / "demo")["explained"] is explained
+        assert ("the reader is 2% sure of where joints are" in out) is not explained

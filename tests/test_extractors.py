@@ -49,7 +49,9 @@ def some_learnt() -> LearntFeatures:
     clutter = torch.nn.functional.normalize(torch.randn(200, 16), dim=-1)
     field = DirectedFeatures(rows, limbs, CircleDirections(4))
     errors = GuessErrors.fit(torch.randn(200, 3 * len(BODY.parents) - 3, generator=torch.Generator().manual_seed(5)))
-    return LearntFeatures(small_reader(), field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0", errors)
+    return LearntFeatures(
+        small_reader(), field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0", 0.5, 0.9, errors
+    )
 
 
 def test_features_are_unit_vectors_of_a_quarter_of_the_resolution() -> None:
@@ -176,6 +178,7 @@ def test_features_come_back_from_their_file(written: tuple[LearntFeatures, bytes
     assert (again.reader(images) * learnt.reader(images)).sum(1).min() > 0.99
     torch.testing.assert_close(again.features.features, learnt.features.features, atol=1e-3, rtol=0)
     assert not again.features.features[7].any()
+    assert (again.spot_weight, again.guess_weight) == (0.5, 0.9)
     assert again.guess is not None
     assert learnt.guess is not None
     assert again.guess.freedom == learnt.guess.freedom

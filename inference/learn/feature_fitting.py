@@ -38,6 +38,10 @@ class FeatureFitting:
     """Places of clutter of each picture."""
     borrowed: float = 2.0
     """So many sights of a vertex are taken to be as from any direction: what stands for directions that were hardly seen."""
+    spot_weight: float = 0.5
+    """What the joints' maps count for, and ``guess_weight`` the guess: chosen for the least PA-MPJPE of fits, behind patches
+    and clean, to drawn pictures of another seed."""
+    guess_weight: float = 1.0
     seed: int = 0
 
 
