@@ -22,7 +22,7 @@ from probbody.models import MatchedBody
 from probbody.observation import Observation
 from probbody.pictures import as_array, beside_each_other, draw_mesh, read_picture
 from probbody.priors import vae_prior
-from probbody.systems import neural_body_volume
+from probbody.systems import neural_body_volume, what_is_read
 
 DEMO, DEMO_BOX = "demo.png", "220,140,420,560"
 SIDE = 384
@@ -49,17 +49,18 @@ def main() -> None:
     crop = Crop.around(box, learnt.reader.size)
     view = crop.camera(camera)
 
-    # What the network reads: a feature for each of 48 x 48 places, and what it takes the body for.
+    # What the network reads: a feature for each of 48 x 48 places, where it sees joints, and what it takes the body for.
     with torch.no_grad():
         reading = learnt.reader.read(crop.warp(as_array(photograph)[None]), view)
 
-    # The story that explains the features, and a cheap one that only explains where points of the skin were found.
+    # The story that explains the features, and beside them what else the network told, believed as far as it was right
+    # before; and a cheap one that only explains where points of the skin were found.
     body, prior = open_body(), vae_prior()
     model = neural_body_volume(
         body, learnt.features, learnt.background, prior,
-        concentration=learnt.concentration, likelihood=LogMixture(temper=learnt.temper),
+        concentration=learnt.concentration, likelihood=LogMixture(temper=learnt.temper), evidence=what_is_read(learnt),
     )  # fmt: skip
-    seen = Observation(view, features=reading.features)
+    seen = Observation(view, features=reading.features, spots=reading.spots)
     vertex = torch.arange(0, len(body.weights), 4)
     found = matches(learnt.features, vertex, reading.features, learnt.concentration)
     height, width = reading.features.shape[2:]
