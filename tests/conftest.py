@@ -1,5 +1,8 @@
 """Every test runs with the annotated shapes checked, one thread and a fixed seed; users pay for none of it."""
 
+import sys
+from collections.abc import Callable
+
 import pytest
 from jaxtyping import install_import_hook
 
@@ -8,8 +11,28 @@ _hook.__enter__()
 
 import torch  # noqa: E402
 
+from probbody.inference.cli.main import main  # noqa: E402
+
+Ask = Callable[..., tuple[int, str, str]]
+"""Words of a command line, to its exit code and what it says on both streams."""
+
 
 @pytest.fixture(autouse=True)
 def _quiet_and_repeatable() -> None:
     torch.set_num_threads(1)  # two threads on a busy two-core machine wait for each other
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Runs ``probbody`` with these words, in this process."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["probbody", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        assert isinstance(left.value.code, int)
+        return left.value.code, told.out, told.err
+
+    return run

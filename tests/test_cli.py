@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from scipy.spatial.transform import Rotation
 from probbody.bodies.open_body import open_body
 from probbody.geometry.cameras import PinholeCamera
 from probbody.inference.cli.fit import names_of_results, run_fit
-from probbody.inference.cli.main import main
 from probbody.inference.cli.outputs import CARD
 from probbody.inference.cli.people import Settings, _turns
 from probbody.inference.start import TURNS
@@ -39,21 +37,6 @@ REPORT = {
     "keypoints_not_believed", "not_seen_so_guessed_by_the_prior", "height_m", "distance_m", "focal_px", "focal_known",
     "loss_nats", "start", "seed", "steps", "licences",
 }  # fmt: skip
-
-Ask = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["probbody", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, told.out, told.err
-
-    return run
 
 
 def person(scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0), keep: int = 25) -> list[float]:
@@ -345,6 +328,7 @@ _HEEDING_INTERRUPTS = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from probbody.inference.cli import main
+from tests.conftest import Ask
 main()
 """
 

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,26 +11,12 @@ from PIL import Image
 from probbody.adversary import read_patches
 from probbody.extractors.shipped import save_features
 from probbody.features import CircleDirections, SigmoidDirections
-from probbody.inference.cli.main import main
 from probbody.inference.cli.methods import METHODS, Workshop, rebinned, without_directions
 from probbody.inference.cli.paper_rows import LEARNT_OTHERWISE, TABLES, lacking
+from tests.conftest import Ask
 from tests.evaluation_scenes import untaught
 
-Ask = Callable[..., tuple[int, str, str]]
 FEW = ("--set", "small", "--pictures", "2", "--steps", "2", "--at-once", "2")
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["probbody", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, told.out, told.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

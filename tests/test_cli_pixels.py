@@ -3,8 +3,6 @@
 import json
 import math
 import shutil
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +20,8 @@ from probbody.geometry.crops import Crop
 from probbody.inference.cli import fit, parts
 from probbody.inference.cli.boxes import keypoint_boxes, mask_for, painted_box, told_box, whole_picture
 from probbody.inference.cli.crops import MARGIN, box_of_parts
-from probbody.inference.cli.main import main
 from probbody.metrics import pa_mpjpe
+from tests.conftest import Ask
 from tests.pixel_scenes import TABLE_EDGE, OracleReader, astray, demonstrated, learnt
 
 ASSETS = Path(__file__).parents[1] / "probbody" / "assets"
@@ -32,21 +30,6 @@ QUICK = ("--steps", "3", "--focal", "700")
 PIXELS = {"model", "crop", "explained", "evidence_nats", "share_hidden", "joints_not_seen"}
 BODY = {"converged", "height_m", "distance_m"}
 COMMON = {"person", "focal_px", "focal_known", "loss_nats", "start", "seed", "steps", "licences"}
-
-Ask = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["probbody", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, told.out, told.err
-
-    return run
 
 
 def read_by(monkeypatch: pytest.MonkeyPatch, reader: OracleReader) -> OracleReader:

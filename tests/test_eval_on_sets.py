@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,6 @@ from probbody.data.pw3d import read_pw3d
 from probbody.errors import BadInput
 from probbody.extractors.shipped import save_features
 from probbody.geometry.cameras import PinholeCamera
-from probbody.inference.cli.main import main
 from probbody.inference.cli.sets import SETS, posed_by_smpl
 from probbody.inference.evaluate.judged import LSP14, SMPL22, Judged
 from probbody.inference.evaluate.measured import MEASURES, OF_BOXES, Measured
@@ -31,13 +29,13 @@ from probbody.inference.evaluate.on_set import OnSet
 from probbody.inference.evaluate.results import read_results
 from probbody.quantities import Pose
 from probbody.synthocc import Attacked, Clean, Natural
+from tests.conftest import Ask
 from tests.evaluation_scenes import untaught
 from tests.test_fitted_sets import eft, oh3d
 from tests.test_hmr_sets import hmr
 from tests.test_pw3d import pw3d
 from tests.test_smpl import model_file
 
-Ask = Callable[..., tuple[int, str, str]]
 BODY = open_body()
 WIDE, HIGH = 160, 120
 
@@ -134,16 +132,8 @@ PUT: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["probbody", "eval", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, told.out, told.err
-
-    return run
+def ask(ask: Ask) -> Ask:
+    return lambda *words: ask("eval", *words)
 
 
 @pytest.fixture(scope="module")

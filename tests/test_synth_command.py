@@ -1,30 +1,18 @@
 """``probbody synth``: what a person gets for pictures to look at, and for pictures to learn from."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from probbody.inference.cli.main import main
 from probbody.inference.learn.picture_pool import PicturePool
-
-Ask = Callable[..., tuple[int, str, str]]
+from tests.conftest import Ask
 
 
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["probbody", "synth", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, told.out, told.err
-
-    return run
+def ask(ask: Ask) -> Ask:
+    return lambda *words: ask("synth", *words)
 
 
 @pytest.fixture
