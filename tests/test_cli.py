@@ -26,6 +26,7 @@ from probbody.inference.cli.outputs import CARD
 from probbody.inference.cli.people import Settings, _turns
 from probbody.inference.start import TURNS
 from probbody.quantities import Pose, Surface
+from tests.conftest import Ask
 
 ROOT = Path(__file__).parents[1]
 ASSETS = ROOT / "probbody" / "assets"
@@ -328,7 +329,6 @@ _HEEDING_INTERRUPTS = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from probbody.inference.cli import main
-from tests.conftest import Ask
 main()
 """
 
