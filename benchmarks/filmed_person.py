@@ -24,6 +24,7 @@ from torch import Tensor
 from verdicts import AtLeast, Target
 
 from probbody.bodies.joints import BODY25B
+from probbody.bodies.open_body import open_body
 from probbody.data.json_files import read_json
 from probbody.data.keypoints import People
 from probbody.extractors import LearntFeatures
@@ -34,6 +35,7 @@ from probbody.inference.cli.outputs import sheet
 from probbody.inference.cli.ways import Looked
 from probbody.metrics import pa_mpjpe
 from probbody.pictures import read_picture
+from probbody.priors import vae_prior
 
 FRAMES = (5, 0, 10)
 """The first is the one that was marked."""
@@ -122,7 +124,7 @@ def _joints(
         sheet(view.frames[0], fits["3DNBF"][0], 0).save(pictures / f"filmed_{view.name}.png")
     index = [BODY25B.index(name) for name in names]
     found = {name: torch.cat([_of(fitted) for fitted in several])[:, index] for name, several in fits.items()}
-    return found | {"marks": fitted_joints(view.camera, view.marks, names)}
+    return found | {"marks": fitted_joints(view.camera, view.marks, names, open_body(), vae_prior())}
 
 
 @torch.no_grad()
