@@ -92,8 +92,13 @@ def _finish(
     learnt = fitted_features(run.average, run.marking, taught, kept_out, licence, fitting)
     tempering = fitted_temper(learnt, body, [kept_out(step, 8) for step in range(max(tempered // 8, 1))])
     guess = fitted_guess(run.average, kept_out, run.training.variation, fitting)
-    weights = {"spot_weight": fitting.spot_weight, "guess_weight": fitting.guess_weight}
-    learnt = replace(learnt, temper=tempering.temper, guess=guess, **weights)
+    learnt = replace(
+        learnt,
+        temper=tempering.temper,
+        guess=guess,
+        spot_weight=fitting.spot_weight,
+        guess_weight=fitting.guess_weight,
+    )
     with written_whole(out) as path:
         save_features(path, learnt, {"seed": str(run.training.seed), "steps": str(run.step)})
     measures = examined(run, body, kept_out, measured, learnt.features.features)
