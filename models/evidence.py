@@ -32,9 +32,9 @@ class Scene:
 class Evidence(nn.Module, abc.ABC):
     """An observed site beside the features."""
 
-    @abc.abstractmethod
     def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
-        """What the renderer is to carry for it; no channels where it needs none."""
+        """What the renderer is to carry for it: no channels, unless it says otherwise."""
+        return surface.vertices[..., :0]
 
     @abc.abstractmethod
     def observe(self, scene: Scene, observation: Observation) -> None:
@@ -68,10 +68,6 @@ class KeypointEvidence(Evidence):
     def __init__(self, body: ArticulatedBody, layout: str = "coco17", noise: KeypointNoise | None = None) -> None:
         super().__init__()
         self.layout, self.skeleton, self.noise = layout, body.reduced(layout), noise or NormalOrAnywhere()
-
-    def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
-        """None."""
-        return surface.vertices[..., :0]
 
     def observe(self, scene: Scene, observation: Observation) -> None:
         """Add the site ``keypoints`` where there are any."""
@@ -136,10 +132,6 @@ class OutlineEvidence(Evidence):
         super().__init__()
         _check(wrong, weight)
         self.wrong, self.weight = wrong, weight
-
-    def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
-        """None."""
-        return surface.vertices[..., :0]
 
     def observe(self, scene: Scene, observation: Observation) -> None:
         """Add the site ``outline`` where there is a mask, which must have the features' size."""

@@ -7,7 +7,6 @@ from pyro import poutine
 from torch import Tensor
 
 from probbody.observation import Observation
-from probbody.quantities import Surface
 
 from .evidence import Evidence, Scene
 
@@ -35,10 +34,6 @@ class GuessEvidence(Evidence):
         if not 0 < weight < float("inf"):
             raise ValueError(f"weight: expected more than zero, found {weight}.")
         self.freedom, self.weight = freedom, weight
-
-    def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
-        """None."""
-        return surface.vertices[..., :0]
 
     def observe(self, scene: Scene, observation: Observation) -> None:
         """Add the site ``points`` where the observation holds the guessed places of all joints."""

@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from probbody.observation import Observation
-from probbody.quantities import Surface
 
 from .evidence import Evidence, Scene
 
@@ -29,10 +28,6 @@ class SpotEvidence(Evidence):
         if not (0 < wrong <= 1 and 0 < weight < float("inf")):
             raise ValueError(f"weight, wrong: expected more than zero, a share at most 1, found {weight} and {wrong}.")
         self.weight, self.wrong = weight, wrong
-
-    def attributes(self, surface: Surface) -> Float[Tensor, "B V E"]:
-        """None."""
-        return surface.vertices[..., :0]
 
     def observe(self, scene: Scene, observation: Observation) -> None:
         """Add the factor where the observation holds maps, one for each joint of the body."""

@@ -1,16 +1,12 @@
-"""Features learnt by contrast: banks, the loss, what is drawn from maps, how pictures vary, and a training that goes on."""
+"""A reader learnt from pictures: its losses, a training that goes on where it was, and what is fitted afterwards."""
 
 import json
-import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.reading import PictureReader, Reading
@@ -20,19 +16,14 @@ from probbody.features.directions import CircleDirections
 from probbody.features.emissions import VonMisesFisherEmission
 from probbody.features.fields import ExpectedFeatures
 from probbody.features.likelihoods import LogMixture
-from probbody.features.limbs import limbs_of
 from probbody.features.random_features import random_features
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.kernels import surface_kernels
-from probbody.geometry.rest import at_rest
-from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.inference.learn.company import Alone
-from probbody.inference.learn.contrast import FeatureBank, clutter_likeness, info_nce, near_vertices
 from probbody.inference.learn.feature_checkpoint import begin_with, resume_run, run_of
 from probbody.inference.learn.feature_fitting import FeatureFitting, fitted_features
 from probbody.inference.learn.feature_measures import ranked_apart
 from probbody.inference.learn.feature_pictures import progress_sheet
-from probbody.inference.learn.feature_sampling import Marking, PointFeatures, at_all_visible, at_pixels, elsewhere
 from probbody.inference.learn.feature_settings import ContrastWeights, FeatureTraining, training_of
 from probbody.inference.learn.feature_training import examined, new_run, train_features
 from probbody.inference.learn.guess_fitting import fitted_guess, guess_errors
@@ -41,213 +32,8 @@ from probbody.inference.learn.norms import settle_norms
 from probbody.inference.learn.regression import missed_spots, regression_losses
 from probbody.inference.learn.temper import fitted_temper
 from probbody.inference.learn.variation import Variation
-from probbody.quantities import Pose
-from probbody.render.mesh import MeshRenderer
 from probbody.render.volume import VolumeRenderer
-
-BODY = open_body()
-SIZE = 64
-CLOSE = {"atol": 1e-5, "rtol": 1e-5}
-
-
-def drawn(seed: int, count: int) -> Lesson:
-    """Bodies whose colour tells where on the body a point is, before a plain wall: easy to learn from."""
-    generator = torch.Generator().manual_seed(seed)
-    turns = 0.3 * torch.randn(count, 24, 3, generator=generator)
-    turns[:, 0] = 0
-    rotations = axis_angle_to_matrix(turns)
-    yaw = torch.zeros(count, 3)
-    yaw[:, 1] = 0.8 * torch.randn(count, generator=generator)
-    rotations[:, 0] = torch.diag(torch.tensor([1.0, -1.0, -1.0])) @ axis_angle_to_matrix(yaw)
-    pose = Pose(
-        rotations, torch.randn(count, 10, generator=generator), torch.tensor([[0.0, 0.1, 4.5]]).repeat(count, 1)
-    )
-    surface, camera = BODY(pose), PinholeCamera.looking_ahead(130.0, (SIZE, SIZE), count)
-    place = at_rest(BODY).vertices[0]
-    colours = ((place - place.amin(0)) / (place.amax(0) - place.amin(0))).expand(count, -1, -1)
-    seen = MeshRenderer(2)(surface, colours, camera)
-    maps = MeshRenderer(1).maps(surface, camera.resized((SIZE // 4, SIZE // 4)))
-    part = 1 + BODY.weights.argmax(1)[maps.vertex.clamp_min(0)]
-    points = camera.project(surface.vertices)
-    pixel = points[..., :2].floor().long().clamp(0, SIZE - 1)
-    front = MeshRenderer(1).maps(surface, camera).depth.flatten(1).gather(1, SIZE * pixel[..., 1] + pixel[..., 0])
-    images = seen.features + 0.5 * (1 - seen.coverage.unsqueeze(1))
-    mask = maps.face >= 0
-    visible = (points[..., 2] < front + 0.03) & (front > 0)
-    return Lesson(images, camera, pose, surface, torch.where(mask, part, 0), mask, torch.zeros_like(mask), visible)
-
-
-POOL = drawn(0, 24)
-
-
-def lessons(step: int, size: int) -> Lesson:
-    return POOL[torch.randperm(len(POOL), generator=torch.Generator().manual_seed(step))[:size]]
-
-
-def small_trunk() -> SmallUNet:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return SmallUNet(widths=(16, 16, 32, 32, 48), blocks=(0, 0, 1, 1))
-
-
-def settings(**changes: object) -> FeatureTraining:
-    quick = FeatureTraining(steps=4, batch=4, save_every=2, measure_every=100, log_every=2, show_every=100)
-    return replace(quick, **changes)
-
-
-def some_points(count: int, vertices: int, directions: int = 3, channels: int = 8) -> PointFeatures:
-    features = normalize(torch.randn(count, channels), dim=-1)
-    return PointFeatures(features, torch.randint(vertices, (count,)), torch.rand(count, directions).softmax(-1))
-
-
-def test_seen_rows_stay_unit_vectors_and_unseen_rows_stay_as_they_are() -> None:
-    bank, points = FeatureBank(10, 3, 8), some_points(20, 5)
-    points = replace(points, shares=torch.tensor([[0.7, 0.3, 0.0]]).repeat(20, 1))
-    before = bank.rows.clone()
-    bank.follow(points)
-    torch.testing.assert_close(bank.rows.norm(dim=-1), torch.ones(10, 3))
-    assert torch.equal(bank.rows[5:], before[5:])
-    assert torch.equal(bank.rows[:, 2], before[:, 2])
-    seen = torch.unique(points.vertex)
-    assert (bank.rows[seen, :2] != before[seen, :2]).any(-1).all()
-
-
-def test_rows_come_to_rest_at_the_mean_direction_of_what_is_seen() -> None:
-    bank, points = FeatureBank(2, 1, 8), some_points(30, 2, directions=1)
-    for _ in range(200):
-        bank.follow(points, momentum=0.8)
-    for vertex in range(2):
-        torch.testing.assert_close(
-            bank.rows[vertex, 0], normalize(points.features[points.vertex == vertex].sum(0), dim=0), **CLOSE
-        )
-
-
-def test_a_step_of_a_row_is_the_moving_mean() -> None:
-    bank, points = FeatureBank(1, 2, 8), some_points(1, 1, directions=2)
-    keep = 0.9 ** points.shares[0].unsqueeze(1)  # a direction that has little of a sight hardly moves
-    expected = normalize(keep * bank.rows[0] + (1 - keep) * points.features, dim=-1)
-    bank.follow(points, momentum=0.9)
-    torch.testing.assert_close(bank.rows[0], expected, **CLOSE)
-
-
-def test_clutter_takes_the_place_of_the_oldest() -> None:
-    bank, clutter = FeatureBank(1, 1, 8, clutter=5), normalize(torch.randn(9, 8), dim=-1)
-    assert len(bank.remembered) == 0
-    bank.remember(clutter[:3])
-    assert torch.equal(bank.remembered, clutter[:3])
-    bank.remember(clutter[3:7])
-    assert torch.equal(bank.remembered, clutter[[5, 6, 2, 3, 4]])
-    bank.remember(clutter)  # more than there is room for: the latest stay
-    assert {tuple(row.tolist()) for row in bank.remembered} == {tuple(row.tolist()) for row in clutter[4:]}
-
-
-def test_the_loss_and_its_gradient_are_those_of_the_formula() -> None:
-    bank, points = FeatureBank(12, 3, 8, clutter=6).double(), some_points(10, 12)
-    near = torch.rand(12, 12) < 0.3
-    near.fill_diagonal_(False)
-    bank.remember(normalize(torch.randn(4, 8), dim=-1).double())
-    features = points.features.double().requires_grad_()
-    points = PointFeatures(features, points.vertex, points.shares.double())
-    slow = features.new_zeros(())
-    for feature, vertex, share in zip(features, points.vertex, points.shares, strict=True):
-        others = (bank.rows[~near[vertex]].flatten(0, 1) @ feature / 0.1).exp().sum()
-        clutter = 0.02 * (bank.remembered @ feature / 0.1).exp().sum()
-        slow = slow - (share * (bank.rows[vertex] @ feature / 0.1 - (others + clutter).log())).sum() / 10
-    quick = info_nce(points, bank, near, temperature=0.1, clutter_weight=0.02)
-    torch.testing.assert_close(quick, slow)
-    torch.testing.assert_close(torch.autograd.grad(quick, features)[0], torch.autograd.grad(slow, features)[0])
-
-
-def test_near_vertices_do_not_change_the_loss() -> None:
-    bank, points = FeatureBank(12, 3, 8), some_points(10, 6)
-    near = torch.zeros(12, 12, dtype=torch.bool)
-    near[:6, 6:] = True
-    before = info_nce(points, bank, near)
-    bank.rows[6:] = normalize(
-        points.features[:6].unsqueeze(1).expand(-1, 3, -1), dim=-1
-    )  # the hardest negatives there are
-    torch.testing.assert_close(info_nce(points, bank, near), before)
-
-
-def test_where_all_are_alike_the_loss_is_the_log_of_the_number_of_negatives() -> None:
-    bank, alike = FeatureBank(12, 3, 8, clutter=20), normalize(torch.randn(1, 8), dim=-1)
-    bank.rows[:] = alike
-    bank.remember(alike.expand(20, -1))
-    points = PointFeatures(alike.expand(5, -1), torch.arange(5), torch.rand(5, 3).softmax(-1))
-    near = torch.zeros(12, 12, dtype=torch.bool)
-    near[:, 8:] = True
-    loss = info_nce(points, bank, near, clutter_weight=5e-3)
-    assert float(loss) == pytest.approx(math.log(3 * (12 - 4) + 20 * 5e-3), rel=1e-5)
-
-
-def test_likeness_of_clutter_lies_between_the_mean_and_the_greatest_cosine() -> None:
-    bank, clutter = FeatureBank(12, 3, 8), normalize(torch.randn(5, 8), dim=-1)
-    cosines = clutter @ bank.rows.flatten(0, 1).mT
-    assert float(cosines.mean()) <= float(clutter_likeness(clutter, bank)) <= float(cosines.amax(1).mean())
-
-
-def test_near_vertices_are_near_along_the_skin_and_never_oneself() -> None:
-    near, place = near_vertices(BODY, 0.08), at_rest(BODY).vertices[0]
-    assert torch.equal(near, near.mT)
-    assert not near.diagonal().any()
-    assert (near.sum(1) >= 3).all()
-    apart = torch.cdist(place, place)
-    assert float(apart[near].max()) < 0.08
-    assert not near[apart >= 0.08].any()
-
-
-def test_features_are_taken_where_vertices_are_projected() -> None:
-    lesson = drawn(1, 2)
-    v, u = torch.meshgrid(torch.arange(16) + 0.5, torch.arange(16) + 0.5, indexing="ij")
-    ramp = torch.stack([u, v, torch.full_like(u, 8.0)]).expand(2, -1, -1, -1)  # says in which direction a place is
-    points = at_all_visible(ramp, lesson, Marking(limbs_of(BODY), CircleDirections(4)))
-    pixels = lesson.pixels[lesson.visible] / 4
-    expected = normalize(torch.cat([pixels, torch.full_like(pixels[:, :1], 8.0)], dim=1), dim=1)
-    inside = ((pixels > 0.5) & (pixels < 15.5)).all(1)  # beyond the centres of the outermost places the map is constant
-    assert inside.float().mean() > 0.8
-    torch.testing.assert_close(points.features[inside], expected[inside], **CLOSE)
-    assert torch.equal(points.vertex, lesson.visible.nonzero()[:, 1])
-    torch.testing.assert_close(points.shares.sum(1), torch.ones(len(points)))
-
-
-def test_only_visible_vertices_are_drawn_and_a_hidden_body_has_none() -> None:
-    lesson = drawn(1, 3)
-    lesson.visible[1] = False
-    marking, features = Marking(limbs_of(BODY), CircleDirections(4)), torch.randn(3, 8, 16, 16)
-    points = marking.points(features, lesson, 50, torch.Generator().manual_seed(0))
-    assert len(points) == 100
-    assert lesson.visible[0, points.vertex[:50]].all()
-    assert lesson.visible[2, points.vertex[50:]].all()
-
-
-def test_clutter_is_taken_where_no_body_is_seen() -> None:
-    lesson = drawn(1, 3)
-    lesson.occluder[2] = True  # what stands before a body is clutter
-    where = lesson.shown.unsqueeze(1).float() + torch.tensor([0.0, 1.0])[:, None, None]
-    found = elsewhere(where, lesson, 40, torch.Generator().manual_seed(0))
-    assert found.shape == (120, 2)
-    assert not found[:, 0].any()
-    lesson.mask[0], lesson.occluder[0] = True, False
-    assert len(elsewhere(where, lesson, 40, torch.Generator().manual_seed(0))) == 80
-
-
-def test_features_at_pixels_follow_the_map_at_its_centres() -> None:
-    features = normalize(torch.randn(1, 8, 4, 4), dim=1)
-    centres = torch.tensor([[[2.0, 2.0], [14.0, 6.0]]])
-    torch.testing.assert_close(at_pixels(features, centres, (16, 16))[0], features[0, :, [0, 1], [0, 3]].mT, **CLOSE)
-
-
-def test_variation_changes_the_look_alone_but_for_what_patches_hide() -> None:
-    lesson, vary = drawn(1, 6), Variation(patch=1.0, sides=(16, 32))
-    told = vary(lesson, torch.Generator().manual_seed(0))
-    assert torch.equal(told.images, vary(lesson, torch.Generator().manual_seed(0)).images)
-    assert float(told.images.min()) >= 0
-    assert float(told.images.max()) <= 1
-    assert told.pose is lesson.pose
-    assert told.occluder.flatten(1).any(1).all()
-    cell = (lesson.pixels / 4).long().clamp(0, 15)
-    hidden = told.occluder.flatten(1).gather(1, 16 * cell[..., 1] + cell[..., 0])
-    assert torch.equal(told.visible, lesson.visible & ~hidden)
+from tests.learning_scenes import BODY, POOL, SIZE, drawn, lessons, settings, small_trunk
 
 
 def test_the_truth_has_no_loss() -> None:

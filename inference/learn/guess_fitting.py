@@ -14,6 +14,7 @@ from .lesson import Lesson
 from .variation import Variation
 
 ENOUGH = 4
+"""Guesses for each number of an error: fewer do not tell a covariance."""
 
 
 @torch.no_grad()

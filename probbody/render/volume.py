@@ -26,7 +26,7 @@ class VolumeRenderer(Renderer):
         absorption: how kernels along a ray share its light.
         cut: standard deviations beyond which a kernel is not seen; at 4 it still has 1/3000 of its peak.
         faint: the share of a ray's light below which what comes next is not drawn; so much opacity is lost at most. 0 for all.
-        tracing: how rays are followed: ``StepByStep`` in torch, or ``Compiled``, in a third of the time.
+        tracing: how rays are followed: ``StepByStep`` in torch, or ``Compiled``, in two fifths of the time.
 
     Every pixel that rays within the cut reach is drawn; there is no limit to the kernels along a ray. A kernel whose mean is
     behind the camera is not seen, nor is one by a ray that is densest there; parallel rays have no behind. A camera inside

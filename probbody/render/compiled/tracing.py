@@ -1,4 +1,4 @@
-"""Rays followed by compiled code: the same picture, in a third of the time on one thread of a processor."""
+"""Rays followed by compiled code: the same picture, in two fifths of the time on one thread of a processor."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Compiled(Tracing):
     Equal to ``StepByStep`` to rounding: tests hold 1e-10 in float64, and 1e-4 in float32. What is not on the processor, not
     in one of these two, or shared out by another rule than ``Conservative`` is left to ``StepByStep``.
 
-    In float32 it takes about a third of the time, in float64 as much as torch. The first gradient ever in one of them takes
+    In float32 it takes about two fifths of the time, in float64 as much as torch. The first gradient ever in one of them takes
     twenty seconds longer, while numba compiles; from then on the code is read from its cache on disk in less than one, unless
     no cache can be written. Without numba the constructor raises ImportError.
     """
