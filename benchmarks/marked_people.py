@@ -1,5 +1,7 @@
 """People in photographs whose keypoints are marked, fitted to pixels alone, and how far off their keypoints come."""
 
+import argparse
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from probbody.data.keypoints import People, read_keypoints
 from probbody.extractors import LearntFeatures
 from probbody.inference.cli.boxes import keypoint_boxes
 from probbody.inference.cli.fitted import FittedPeople
+from probbody.inference.cli.parts import features_named
 from probbody.inference.cli.people import Settings, enough_seen
 from probbody.inference.cli.pixels import ByPixels, Where
 from probbody.inference.cli.ways import Looked
@@ -48,6 +51,25 @@ class Marked:
         """How far keypoints are from where they are marked, in longer sides of the box; NaN where they are not marked."""
         off = (places - self.people.keypoints[..., :2]).norm(dim=-1) / self.sides[:, None]
         return torch.where(self.people.keypoints[..., 2] > 0, off, torch.nan)
+
+
+def questions(doc: str | None) -> argparse.ArgumentParser:
+    """What benchmarks of fits to pixels may be asked."""
+    asked = argparse.ArgumentParser(description=doc)
+    beside = Path(__file__).parents[1] / ".." / "shared" / "data"
+    asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
+    asked.add_argument("--features", type=Path, help="other learnt features than those that ship")
+    asked.add_argument("--pictures", type=Path, help="where sheets go")
+    asked.add_argument("--quick", action="store_true")
+    return asked
+
+
+def ready(options: argparse.Namespace) -> LearntFeatures:
+    """One thread, a folder for sheets where they are wanted, and the features that were asked for."""
+    torch.set_num_threads(1)
+    if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
+    return features_named(options.features, open_body(), torch.device("cpu"))
 
 
 def marked_people(folder: Path, quick: bool) -> Iterator[Marked]:

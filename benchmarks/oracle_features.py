@@ -1,8 +1,9 @@
 """Fits to features that an oracle drew: what the outlier process, the directions and the renderer are each worth.
 
-``python benchmarks/oracle_features.py [--data FOLDER] [--poses N] [--others N] [--quick]``. Poses are of held-out takes; see
-``oracle_scenes``. The headline row is fitted to ``--poses`` of them, each other row to the first ``--others``, beside the
-headline on the same. Settings of the fit were chosen on takes that the priors were trained on.
+``python benchmarks/oracle_features.py [--data FOLDER] [--poses N] [--keep FILE] [--quick]``. Poses are of held-out takes; see
+``oracle_scenes``; every row is of all of them. Settings of the fit were chosen on takes that the priors were trained on. It
+takes about two hours of one core: with ``--keep`` each row is kept in a file when it is done, and a run that was stopped goes
+on from there.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 import torch
 from fits_of_captured_poses import JOINTS, held_out_poses
 from jaxtyping import Float
+from kept_rows import KeptRows
 from oracle_scenes import OracleScenes, concentration, draw, oracle_background, oracle_features, starts
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -44,6 +46,7 @@ from probbody.systems import neural_body_volume, released_code
 
 BATCH, POINTS, FEWEST = 20, 200, 4
 HEADLINE = "volume, outliers on, O = 4"
+BLIND_TO_OUTLIERS, BLIND_TO_DIRECTIONS = "volume, outliers off, O = 4", "volume, outliers on, O = 1"
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,13 @@ def main() -> None:
     beside = Path(__file__).parents[1] / ".." / "shared" / "data"
     asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
     asked.add_argument("--poses", type=int, default=200)
-    asked.add_argument("--others", type=int, default=40)
+    asked.add_argument("--keep", type=Path, help="where rows are kept until all are done")
     asked.add_argument("--quick", action="store_true")
     options = asked.parse_args()
     torch.set_num_threads(1)
-    poses, others = (2, 1) if options.quick else (options.poses, options.others)
-    angles, clips = held_out_poses(options.data / "mocap", poses)
-    angles = angles[
-        torch.randperm(len(angles), generator=torch.Generator().manual_seed(0))
-    ]  # takes mixed, for ``others``
+    angles, clips = held_out_poses(options.data / "mocap", 2 if options.quick else options.poses)
+    angles = angles[torch.randperm(len(angles), generator=torch.Generator().manual_seed(0))]  # takes mixed in batches
+    kept = KeptRows(options.keep)
     print(f"fits to features of an oracle: torch {torch.__version__}, one thread; {len(angles)} poses of {clips} takes")
     print(
         "crops of 1.2 times the person's box, 64 x 64 pixels, 64 channels, mean cosine 0.7; starts 120 mm off (PA-MPJPE);"
@@ -85,47 +86,44 @@ def main() -> None:
     print(
         f"{'':44}{'hidden':>7}{'poses':>6}{'MPJPE':>8}{'PA-MPJPE':>10}{'shown':>8}{'hidden':>8}{'AUC':>8}{'s/pose':>8}"
     )
-    found = {}
-    for hidden in (0.0, 0.4) if options.quick else (0.0, 0.2, 0.4, 0.6):
-        found[hidden] = run(HEADLINE, angles, hidden, None)
-    targets = [
-        Target("PA-MPJPE of shown joints, nothing hidden", found[0.0].shown, 20.0, " mm"),
-        Target("PA-MPJPE of shown joints, 40 % hidden", found[0.4].shown, 30.0, " mm"),
-        AtLeast("area under the occlusion map's curve, 40 % hidden", found[0.4].area, 0.95),
-    ]
-    targets += ablations(angles[:others], options.quick)
+    table: dict[tuple[str, float], Row] = {}
+    for name, hidden in QUICK if options.quick else FULL:
+        table[name, hidden] = kept(
+            f"{name}, {hidden:.0%} hidden, {len(angles)} poses",
+            Row,
+            lambda name=name, hidden=hidden: run(angles, hidden, VARIATIONS[name]),  # type: ignore[misc]
+        )
+        print(f"{name:44}{hidden:7.0%}{len(angles):6}{table[name, hidden]}", flush=True)
     print()
+    targets = targets_of(table)
     for target in targets:
         print(target)
     sys.exit(0 if all(target.held for target in targets) else 1)
 
 
-def ablations(angles: Float[Tensor, "B 24 3"], quick: bool) -> list[Target | AtLeast]:
-    """Each choice against its alternative, on the same poses."""
-    table: dict[tuple[str, float], Row] = {}
-    some = {HEADLINE, "volume, outliers off, O = 4", "volume, outliers on, O = 1"}
-    for name in (HEADLINE, *VARIATIONS):
-        if not quick or name in some:
-            for hidden in (0.4,) if quick else (0.0, 0.4):
-                table[name, hidden] = run(name, angles, hidden, VARIATIONS.get(name))
-    best = table[HEADLINE, 0.4]
+def targets_of(table: dict[tuple[str, float], Row]) -> list[Target | AtLeast]:
+    """What was wanted of the rows."""
+    best, patched = table[HEADLINE, 0.0], table[HEADLINE, 0.4]
     return [
+        Target("PA-MPJPE of shown joints, nothing hidden", best.shown, 20.0, " mm"),
+        Target("PA-MPJPE of shown joints, 40 % hidden", patched.shown, 30.0, " mm"),
+        AtLeast("area under the occlusion map's curve, 40 % hidden", patched.area, 0.95),
         Target(
             "40 % hidden: PA-MPJPE with the outlier process over that without",
-            best.aligned / table["volume, outliers off, O = 4", 0.4].aligned,
+            patched.aligned / table[BLIND_TO_OUTLIERS, 0.4].aligned,
             0.5,
         ),
         Target(
             "40 % hidden: PA-MPJPE with four directions over that with one",
-            best.aligned / table["volume, outliers on, O = 1", 0.4].aligned,
+            patched.aligned / table[BLIND_TO_DIRECTIONS, 0.4].aligned,
             1.0,
         ),
     ]
 
 
-def run(name: str, angles: Float[Tensor, "B 24 3"], hidden: float, make: Callable[[], NeuralBodyVolume] | None) -> Row:
-    """Fits all poses, in batches, and prints the row."""
-    model = make() if make else paper()
+def run(angles: Float[Tensor, "B 24 3"], hidden: float, make: Callable[[], NeuralBodyVolume]) -> Row:
+    """Fits all poses, in batches."""
+    model = make()
     body, prior, truth = open_body(), freed_prior().held(), oracle_features()
     vertex = surface_kernels(body, count=POINTS).vertex
     matched = MatchedBody(body, prior, vertex)
@@ -143,9 +141,7 @@ def run(name: str, angles: Float[Tensor, "B 24 3"], hidden: float, make: Callabl
         masks.append(scenes.patched[scenes.covered])
     seconds = (time.process_time() - begun) / len(angles)
     rooted, aligned, shown, hid = (float(torch.cat(column).nanmean()) for column in columns)
-    row = Row(rooted, aligned, shown, hid, area(torch.cat(areas), torch.cat(masks)), seconds)
-    print(f"{name:44}{hidden:7.0%}{len(angles):6}{row}", flush=True)
-    return row
+    return Row(rooted, aligned, shown, hid, area(torch.cat(areas), torch.cat(masks)), seconds)
 
 
 def _errors(fit: Fit, scenes: OracleScenes) -> tuple[Tensor, ...]:
@@ -216,9 +212,10 @@ def blind() -> DirectedFeatures:
 
 
 VARIATIONS: dict[str, Callable[[], NeuralBodyVolume]] = {
+    HEADLINE: paper,
     "volume, outliers on, O = 4, joints held": lambda: paper(prior=freed_prior().held()),
-    "volume, outliers off, O = 4": lambda: paper(outliers=False),
-    "volume, outliers on, O = 1": lambda: paper(blind()),
+    BLIND_TO_OUTLIERS: lambda: paper(outliers=False),
+    BLIND_TO_DIRECTIONS: lambda: paper(blind()),
     "volume, outliers off, O = 1": lambda: paper(blind(), outliers=False),
     "mesh, outliers on, O = 4": lambda: paper(mesh=True),
     "mesh, outliers off, O = 4": lambda: paper(mesh=True, outliers=False),
@@ -227,6 +224,9 @@ VARIATIONS: dict[str, Callable[[], NeuralBodyVolume]] = {
     "released code, outliers on, O = 3": lambda: released(True),
     "released code, outliers off, O = 3": lambda: released(False),
 }
+FULL = [(HEADLINE, 0.0), (HEADLINE, 0.2), (HEADLINE, 0.4), (HEADLINE, 0.6)]
+FULL += [(name, hidden) for name in VARIATIONS if name != HEADLINE for hidden in (0.0, 0.4)]
+QUICK = [(HEADLINE, 0.0), (HEADLINE, 0.4), (BLIND_TO_OUTLIERS, 0.4), (BLIND_TO_DIRECTIONS, 0.4)]
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ COCO's openly licensed pictures who is higher than 60 px, from the annotated box
 box; and pictures without anybody, of which it should be said that nothing is explained. ``--pictures`` keeps the sheets.
 """
 
-import argparse
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -14,14 +12,24 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from marked_people import METHODS, Marked, fitted_by_all, keypoints_of, marked_people, pck, shares, way
+from marked_people import (
+    METHODS,
+    Marked,
+    fitted_by_all,
+    keypoints_of,
+    marked_people,
+    pck,
+    questions,
+    ready,
+    shares,
+    way,
+)
 from torch import Tensor
 from verdicts import AtLeast, Target
 
 from probbody.bodies.open_body import open_body
 from probbody.extractors import LearntFeatures
 from probbody.inference.cli.outputs import sheet
-from probbody.inference.cli.parts import features_named
 from probbody.inference.cli.people import Settings, fit_people
 from probbody.pictures import read_picture
 from probbody.priors import vae_prior
@@ -44,17 +52,8 @@ class Found:
 
 def main() -> None:
     """Print the tables and the targets; exit code 1 if one is missed."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    beside = Path(__file__).parents[1] / ".." / "shared" / "data"
-    asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
-    asked.add_argument("--features", type=Path, help="other learnt features than those that ship")
-    asked.add_argument("--pictures", type=Path, help="where sheets go")
-    asked.add_argument("--quick", action="store_true")
-    options = asked.parse_args()
-    torch.set_num_threads(1)
-    if options.pictures:
-        options.pictures.mkdir(parents=True, exist_ok=True)
-    learnt = features_named(options.features, open_body(), torch.device("cpu"))
+    options = questions(__doc__).parse_args()
+    learnt = ready(options)
     print(f"photographs from pixels alone: torch {torch.__version__}, one thread; focal lengths unknown")
     targets = _annotated(options.data / "photos" / "coco_ccby", learnt, options.pictures, options.quick)
     targets += _alone(options.data / "photos", learnt, options.pictures, options.quick)

@@ -6,8 +6,6 @@ keypoints are compared with and never given. A patch is 80 px wide where the cro
 3DPW-AdvOcc, but lies at random places between two keypoints instead of the worst one. ``--pictures`` keeps sheets.
 """
 
-import argparse
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -16,15 +14,13 @@ from pathlib import Path
 import filmed_person
 import torch
 from jaxtyping import Bool, Float
-from marked_people import METHODS, Marked, fitted_by_all, keypoints_of, marked_people, pck, shares
+from marked_people import METHODS, Marked, fitted_by_all, keypoints_of, marked_people, pck, questions, ready, shares
 from patched_people import Patched, patched
 from torch import Tensor
 from verdicts import AtLeast, Target
 
-from probbody.bodies.open_body import open_body
 from probbody.extractors import LearntFeatures
 from probbody.inference.cli.outputs import sheet
-from probbody.inference.cli.parts import features_named
 from probbody.metrics import Interval, Mean, paired
 
 AT_ONCE = 8
@@ -61,20 +57,12 @@ class Off:
 
 def main() -> None:
     """Print the tables and the targets; exit code 1 if one is missed."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    beside = Path(__file__).parents[1] / ".." / "shared" / "data"
-    asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
+    asked = questions(__doc__)
     asked.add_argument("--frames", type=Path, help="the videos' frames as pictures: cam01/0.png, ...")
-    asked.add_argument("--features", type=Path, help="other learnt features than those that ship")
-    asked.add_argument("--pictures", type=Path, help="where sheets go")
     asked.add_argument("--places", type=int, default=3, help="patches a person")
     asked.add_argument("--seed", type=int, default=2)
-    asked.add_argument("--quick", action="store_true")
     options = asked.parse_args()
-    torch.set_num_threads(1)
-    if options.pictures:
-        options.pictures.mkdir(parents=True, exist_ok=True)
-    learnt = features_named(options.features, open_body(), torch.device("cpu"))
+    learnt = ready(options)
     print(f"real pictures from pixels alone: torch {torch.__version__}, one thread; seed {options.seed}")
     begun, places = time.process_time(), 1 if options.quick else options.places
     people = list(marked_people(options.data / "photos" / "coco_ccby", options.quick))

@@ -120,6 +120,21 @@ def test_progress_is_told_of_all_rounds(told: Story) -> None:
     assert heard[-1][0] == 12
 
 
+def test_a_model_is_told_the_guess_unless_it_was_told_points(told: Story) -> None:
+    observation, pose = seen(told, truth(told, 1))
+    guess, heard = guessed(pose), []
+    listening = told.register_forward_pre_hook(lambda _, given: heard.append(given[0].points))  # type: ignore[attr-defined]
+    try:
+        fitted(told, observation, guess, steps=3, sketched=False)
+        joints, before = told.body(guess).joints, len(heard)  # type: ignore[attr-defined]
+        assert all(points is not None for points in heard)
+        torch.testing.assert_close(heard[-1][:1], joints)
+        fitted(told, replace(observation, points=joints + 1), guess, steps=3, sketched=False)
+        torch.testing.assert_close(heard[before][:1], joints + 1)
+    finally:
+        listening.remove()
+
+
 def test_the_sites_of_a_pose_are_that_pose(told: Story) -> None:
     observation, pose = seen(told, truth(told, 2))
     body, prior = told.body, told.pose_prior  # type: ignore[attr-defined]
