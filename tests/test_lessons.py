@@ -47,6 +47,16 @@ def test_clutter_is_taken_where_no_body_is_seen() -> None:
     assert len(elsewhere(where, lesson, 40, torch.Generator().manual_seed(0))) == 80
 
 
+def test_half_of_clutter_is_what_hides_a_body() -> None:
+    lesson = drawn(1, 2)
+    lesson.occluder[0, :, :8] = True
+    hiding = (lesson.mask & lesson.occluder).unsqueeze(1).float()
+    found = elsewhere(hiding, lesson, 400, torch.Generator().manual_seed(0)).unflatten(0, (2, 400))
+    assert 0.03 < hiding[0].mean() < 0.2
+    assert 0.5 < found[0].mean() < 0.65
+    assert not found[1].any()
+
+
 def test_features_at_pixels_follow_the_map_at_its_centres() -> None:
     features = normalize(torch.randn(1, 8, 4, 4), dim=1)
     centres = torch.tensor([[[2.0, 2.0], [14.0, 6.0]]])

@@ -46,6 +46,7 @@ On {measured} drawn pictures with poses, backdrops and seeds that were not learn
 | --- | --- |
 | visible points whose likeliest vertex is within 10 cm of the true one | {nearest} |
 | places on the body told from places elsewhere (area under the ROC curve) | {told_apart} |
+| places on the body that one sees told from those that something hides (the same) | {hidden_apart} |
 | places of the body whose part is the likeliest | {parts} |
 | joints, hidden ones too, whose likeliest place is within a twentieth of the picture | {spots} |
 | joints of the guess, mm (of the mean pose) | {mpjpe} ({mean_mpjpe}) |

@@ -21,6 +21,8 @@ class FeatureMeasures:
     """Share of visible points whose likeliest vertex is within 10 cm of the true one on the body at rest."""
     told_apart: float
     """Chance that a place on the body is more like some vertex than a place elsewhere is (area under the ROC curve)."""
+    hidden_apart: float
+    """The same chance, for a place on the body that one sees and one that something hides."""
     parts: float
     """Share of places whose part is the likeliest in the part map, where the map has a part."""
     spots: float
@@ -41,6 +43,7 @@ class Examination:
         self.right: list[Tensor] = []
         self.scores: list[Tensor] = []
         self.shown: list[Tensor] = []
+        self.body: list[Tensor] = []
         self.parts: list[Tensor] = []
         self.spots: list[Tensor] = []
         self.errors: list[Tensor] = []
@@ -56,6 +59,7 @@ class Examination:
         likeness = features[:, :, ::2, ::2].flatten(2).mT @ rows.flatten(0, 1).mT
         self.scores.append(likeness.amax(-1).flatten())
         self.shown.append(lesson.shown[:, ::2, ::2].flatten())
+        self.body.append(lesson.mask[:, ::2, ::2].flatten())
         inside = lesson.parts > 0
         self.parts.append((told.parts.argmax(1) == lesson.parts)[inside].float())
         true = lesson.surface.joints
@@ -68,11 +72,12 @@ class Examination:
 
     def result(self) -> FeatureMeasures:
         """The means over all that was added."""
-        scores, shown = torch.cat(self.scores), torch.cat(self.shown)
+        scores, shown, body = (torch.cat(each) for each in (self.scores, self.shown, self.body))
         error = torch.cat(self.errors).mean(0).tolist()
         return FeatureMeasures(
             nearest=float(torch.cat(self.right).mean()),
             told_apart=ranked_apart(scores, shown),
+            hidden_apart=ranked_apart(scores[body], shown[body]),
             parts=float(torch.cat(self.parts).mean()),
             spots=float(torch.cat(self.spots).mean()),
             mpjpe=error[0],

@@ -45,7 +45,7 @@ class Marking:
     ) -> PointFeatures:
         """Features at ``count`` visible vertices of each picture, drawn with replacement; a body that is hidden has none."""
         with torch.no_grad():
-            drawn = _draw(lesson.visible, count, generator)
+            drawn = _draw(_even(lesson.visible), count, generator)
             chosen = lesson.pixels.gather(1, drawn.unsqueeze(-1).expand(-1, -1, 2))
             shares = self.shares(lesson)
             shares = shares.gather(1, drawn.unsqueeze(-1).expand(-1, -1, shares.shape[-1]))
@@ -73,16 +73,25 @@ def at_pixels(
 def elsewhere(
     features: Float[Tensor, "B D h w"], lesson: Lesson, count: int, generator: torch.Generator
 ) -> Float[Tensor, "N D"]:
-    """Features of ``count`` places of each picture where no body is seen, nor beside them; of none where there are none."""
+    """Features of ``count`` places of each picture where no body is seen, nor beside them; of none where there are none.
+
+    Half of them are where something hides the body, in pictures where something does: such places are few, a network that
+    knows what a hidden limb would look like says so there, and how they look is what tells hidden pixels from seen ones.
+    """
     shown = F.max_pool2d(lesson.shown.unsqueeze(1).float(), 3, 1, 1).squeeze(1) > 0
     free = (~shown).flatten(1)
-    drawn = _draw(free, count, generator)
+    hidden = free & (lesson.mask & lesson.occluder).flatten(1)
+    drawn = _draw(_even(free) + _even(hidden), count, generator)
     found = features.flatten(2).mT.gather(1, drawn.unsqueeze(-1).expand(-1, -1, features.shape[1]))
     return found[free.any(1)].flatten(0, 1)
 
 
-def _draw(allowed: Bool[Tensor, "B N"], count: int, generator: torch.Generator) -> Int[Tensor, "B K"]:
-    """So many of the allowed of each row, with replacement; any where none is allowed."""
-    chances = allowed.cpu().float()
-    chances[chances.sum(1) == 0] = 1.0
-    return torch.multinomial(chances, count, replacement=True, generator=generator).to(allowed.device)
+def _even(allowed: Bool[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+    """The same chance for all that are allowed; zero where none is."""
+    return allowed / allowed.sum(1, keepdim=True).clamp_min(1)
+
+
+def _draw(chances: Float[Tensor, "B N"], count: int, generator: torch.Generator) -> Int[Tensor, "B K"]:
+    """So many of each row, with replacement; any where none has a chance."""
+    here = torch.where(chances.sum(1, keepdim=True) > 0, chances, 1.0).cpu()
+    return torch.multinomial(here, count, replacement=True, generator=generator).to(chances.device)
