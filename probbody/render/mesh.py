@@ -1,7 +1,7 @@
 """A body as a mesh: the nearest face at every sample of a pixel."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..contracts import Camera, Renderer
 from ..geometry.meshes import Edges, edges, vertex_normals
-from ..quantities import Record, Rendering, Surface
+from ..quantities import Record, Rendering, Surface, joined
+from .bags import seen, won
 from .hits import look
 from .raster import cut_off
 from .silhouettes import crossings
@@ -68,20 +69,18 @@ class MeshRenderer(Renderer):
             )
         hits = look(surface, camera, self.samples)
         bodies, height, width = hits.pixels
-        seen = hits.carry(attributes.flatten(0, 1))
-        alone = torch.stack([torch.ones_like(hits.depth), hits.depth], -1)
-        carried, place = torch.cat([seen, alone.to(seen.dtype)], -1), hits.place
+        parts = seen(hits)
+        alone, place = torch.stack([torch.ones_like(hits.depth), hits.depth], -1), hits.place
         if torch.is_grad_enabled() and hits.depth.requires_grad:
             cross = crossings(hits, self._edges(surface.faces, hits.faces))
-            ends = attributes.detach().flatten(0, 1)[cross.ends] * cross.shares.to(seen.dtype).unsqueeze(-1)
-            alone = torch.stack([torch.ones_like(cross.depth), cross.depth], -1)
-            far = torch.cat([carried.detach(), carried.new_zeros(1, carried.shape[1])])[cross.far]  # number -1: nothing
-            jump = torch.cat([ends.sum(1), alone.to(seen.dtype)], -1) - far
-            carried = torch.cat([carried, jump * cross.gain.to(jump.dtype).unsqueeze(-1)])
-            place = torch.cat([place, cross.place])
-        total = carried.new_zeros(bodies * height * width, carried.shape[1])
-        total = total.index_add(0, hits.pixel(place), carried) / self.samples**2
-        features, coverage, depth = total.split([seen.shape[1], 1, 1], dim=-1)
+            parts = joined([parts, won(hits, cross)])
+            edge = torch.stack([torch.ones_like(cross.depth), cross.depth], -1)
+            jump = edge - torch.cat([alone.detach(), alone.new_zeros(1, 2)])[cross.far]  # number -1: nothing
+            alone, place = torch.cat([alone, jump * cross.gain.unsqueeze(-1)]), torch.cat([place, cross.place])
+        area, pixels = self.samples**2, bodies * height * width
+        features = replace(parts, shares=parts.shares / area).carry(attributes.flatten(0, 1), pixels)
+        total = alone.new_zeros(pixels, 2).index_add(0, hits.pixel(place), alone) / area
+        coverage, depth = total.to(features.dtype).unbind(-1)
         depth = depth / torch.where(coverage > 0, coverage, 1)
         return Rendering(
             features.view(bodies, height, width, -1).permute(0, 3, 1, 2),
