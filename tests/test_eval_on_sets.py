@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from probbody.adversary import read_patches
 from probbody.bodies.joints import COCO17, H36M17, OPENPOSE25
 from probbody.bodies.open_body import open_body
 from probbody.data.hmr_npz import read_hmr_npz
@@ -132,7 +133,14 @@ PUT: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture
-def ask(ask: Ask) -> Ask:
+def attack(ask: Ask, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """``adv-occ`` on every person of a tiny 3DPW."""
+    monkeypatch.setitem(SETS, "3dpw", replace(SETS["3dpw"], every=1))
+    return lambda *words: ask("adv-occ", "--features", tiny, "--set", "3dpw", *words)
+
+
+@pytest.fixture
+def ask_eval(ask: Ask) -> Ask:
     return lambda *words: ask("eval", *words)
 
 
@@ -238,12 +246,64 @@ def test_patches_are_put_where_they_harm_most(tmp_path: Path) -> None:
     assert trial.condition_card(worst)["victim"] == "dazzled"
 
 
+def test_patches_on_a_set_are_kept_gone_on_with_and_replayed(
+    attack: Ask, ask_eval: Ask, tiny: Path, tmp_path: Path
+) -> None:
+    _, folder = put_3dpw(tmp_path / "set")
+    words = ("--folder", folder, "--side", "80", "--out")
+    code, out, _ = attack(*words, tmp_path / "one", "--maps", "1")
+    assert code == 0
+    assert "3 patches; " in out
+    assert "no sensitivity.glb, as the set knows no bodies" in out
+    assert (tmp_path / "one" / "map_000000.png").exists()
+    kept = tmp_path / "one" / "patches_80_regressor.json"
+    first, found = kept.read_text(), read_patches(kept)
+    assert attack(*words, tmp_path / "two", "--at-once", "50")[0] == 0
+    assert (tmp_path / "two" / "patches_80_regressor.json").read_text() == first
+    (tmp_path / "one" / "patches" / "80_regressor" / "000001.json").unlink()
+    before = (tmp_path / "one" / "patches" / "80_regressor" / "000000.json").stat().st_mtime_ns
+    assert attack(*words, tmp_path / "one")[0] == 0
+    assert kept.read_text() == first
+    assert (tmp_path / "one" / "patches" / "80_regressor" / "000000.json").stat().st_mtime_ns == before
+    shown = ("--features", tiny, "--set", "3dpw", "--folder", folder, "--method", "regressor", "--condition", "@80")
+    assert ask_eval(*shown, "--out", tmp_path / "one")[0] == 0
+    (result,) = read_results(tmp_path / "one" / "results.json").results
+    mean = result.means["MPJPE"]
+    errors = (mean.sums / mean.counts).squeeze(1).tolist()
+    assert errors == pytest.approx([patch.error for patch in found.patches], abs=1e-3)
+
+
+def test_what_patches_cannot_be_on_a_set(attack: Ask, tmp_path: Path) -> None:
+    _, folder = put_3dpw(tmp_path / "set")
+
+    def refused(*words: object) -> str:
+        code, _, err = attack("--side", "150", "--out", tmp_path / "o", *words)
+        assert code == 2
+        return err
+
+    assert "expected --folder, where the data set is" in refused()
+    assert "expected a folder with textures" in refused("--folder", folder, "--textures", tmp_path / "nowhere")
+    (tmp_path / "coco").mkdir()
+    coco = ("--set", "coco-eft", "--folder", put_coco(tmp_path / "coco"))
+    assert "expected joints in metres that are placed in the pictures" in refused(*coco)
+    assert attack("--side", "150", "--out", tmp_path / "o", "--folder", folder)[0] == 0
+    photographs = tmp_path / "photographs"
+    for number in range(2):
+        picture(photographs / f"{number}.png", number)
+    assert "patches: expected textures folder 1, found procedural 1" in refused(
+        "--folder", folder, "--textures", photographs
+    )
+    code, out, _ = attack("--side", "150", "--out", tmp_path / "p", "--folder", folder, "--textures", photographs)
+    assert code == 0
+    assert "3 patches" in out
+
+
 @pytest.mark.parametrize("name", PUT)
-def test_sets_are_measured_in_their_published_layouts(name: str, ask: Ask, tiny: Path, tmp_path: Path) -> None:
+def test_sets_are_measured_in_their_published_layouts(name: str, ask_eval: Ask, tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     PUT[name](tmp_path / "set")
     words = ("--features", tiny, "--set", name, "--folder", tmp_path / "set", "--method", "regressor")
-    code, out, _ = ask(*words, "--out", tmp_path / "out")
+    code, out, _ = ask_eval(*words, "--out", tmp_path / "out")
     assert code == 0
     assert SETS[name].title in out
     assert "licence: " in out
@@ -255,7 +315,7 @@ def test_sets_are_measured_in_their_published_layouts(name: str, ask: Ask, tiny:
     assert "<img" in (tmp_path / "out" / "results.html").read_text()
 
 
-def test_what_is_wrong_with_a_set_is_one_sentence(ask: Ask, tiny: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_set_is_one_sentence(ask_eval: Ask, tiny: Path, tmp_path: Path) -> None:
     folder = put_coco(tmp_path)
     words = (
         "--features",
@@ -271,7 +331,7 @@ def test_what_is_wrong_with_a_set_is_one_sentence(ask: Ask, tiny: Path, tmp_path
     )
 
     def refused(*more: object) -> str:
-        code, _, err = ask(*words, *more)
+        code, _, err = ask_eval(*words, *more)
         assert code == 2
         told = [line for line in err.replace("\r", "\n").splitlines() if line.startswith("probbody: ")]
         assert len(told) == 1
@@ -302,18 +362,18 @@ def test_what_is_wrong_with_a_set_is_one_sentence(ask: Ask, tiny: Path, tmp_path
 
 
 def test_methods_that_look_at_keypoints_need_some_and_other_protocols_are_not_compared(
-    ask: Ask, tiny: Path, tmp_path: Path
+    ask_eval: Ask, tiny: Path, tmp_path: Path
 ) -> None:
     put_h36m(tmp_path)
     words = ("--features", tiny, "--set", "h36m-p2", "--folder", tmp_path, "--out", tmp_path / "o")
-    code, _, err = ask(*words, "--method", "eft")
+    code, _, err = ask_eval(*words, "--method", "eft")
     assert code == 2
     assert "expected keypoints for EFT, found none in the set" in err
-    assert ask(*words, "--method", "regressor")[0] == 0
+    assert ask_eval(*words, "--method", "regressor")[0] == 0
     (tmp_path / "doh").mkdir()
     put_3doh(tmp_path / "doh")
     other = ("--features", tiny, "--set", "3doh", "--folder", tmp_path / "doh", "--out", tmp_path / "p")
-    code, _, err = ask(*other, "--method", "regressor", "--against", tmp_path / "o" / "results.json")
+    code, _, err = ask_eval(*other, "--method", "regressor", "--against", tmp_path / "o" / "results.json")
     assert code == 2
     assert "expected results under the protocol" in err
 

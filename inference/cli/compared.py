@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 
+from probbody.adversary import TextureFolder
 from probbody.data.hmr_results import read_results
 from probbody.errors import BadInput
 from probbody.extractors.shipped import load_features
@@ -140,13 +141,18 @@ class Parts:
         return found
 
 
-def conditions_named(names: Sequence[str], attack: str, out: Path, shop: Workshop) -> list[Condition]:
-    """Columns by their names; patches are made for the method attacked, and kept beside the answers."""
+def conditions_named(
+    names: Sequence[str], attack: str, out: Path, shop: Workshop, textures: Path | None = None
+) -> list[Condition]:
+    """Columns by their names; patches are made for the method attacked, and kept beside the answers.
+
+    ``textures``: a folder of photographs that patches are cut from, instead of drawn ones.
+    """
     found: list[Condition] = []
     for name in names:
         if name in SIDES:
             victim = method_named(attack, shop)
-            found.append(attacked(SIDES[name], victim, patches_in(out, SIDES[name], attack), shop))
+            found.append(attacked(SIDES[name], victim, patches_in(out, SIDES[name], attack), shop, textures))
         elif name in ("clean", "natural"):
             found.append(Clean() if name == "clean" else Natural())
         else:
@@ -159,7 +165,7 @@ def patches_in(out: Path, side: int, method: str) -> Path:
     return out / "patches" / f"{side}_{method}"
 
 
-def attacked(side: int, victim: Method, folder: Path | None, shop: Workshop) -> Attacked:
+def attacked(side: int, victim: Method, folder: Path | None, shop: Workshop, textures: Path | None = None) -> Attacked:
     """Patches that harm a method most; one that looks at keypoints is refused, as no detector is there to be harmed."""
     if "keypoints" in str(victim.card().get("evidence", "")):
         raise BadInput(f"--attack: expected a method that looks at pixels alone, found {victim.name}.")
@@ -170,7 +176,7 @@ def attacked(side: int, victim: Method, folder: Path | None, shop: Workshop) -> 
         seen = seen_of(scenes, Clean()).to(device)
         return victim(seen).joints[:, :JOINTS].detach().cpu()
 
-    return Attacked(side, joints, of, folder)
+    return Attacked(side, joints, of, folder, None if textures is None else TextureFolder(textures))
 
 
 def _named(option: str, words: str) -> tuple[str, Path]:

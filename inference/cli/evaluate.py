@@ -15,7 +15,7 @@ from probbody.synth.sheet import as_picture
 from probbody.synthocc import Condition
 
 from ..evaluate.measured import Measured
-from ..evaluate.method import Method
+from ..evaluate.method import Elsewhere, Method
 from ..evaluate.on_set import OnSet
 from ..evaluate.report import best_and_worst, write_page
 from ..evaluate.results import Result, Results, check_protocol, compared, read_results
@@ -42,6 +42,8 @@ class Asked:
     against: Path | None = None
     pictures_to: Path | None = None
     """Where the pictures go, for programs that are run elsewhere; then nothing is measured."""
+    textures: Path | None = None
+    """A folder of photographs that patches are cut from."""
 
     def __post_init__(self) -> None:
         if bool(self.methods) == (self.table is not None):
@@ -169,11 +171,12 @@ def comparison(asked: Asked, pictures: Pictures, parts: Parts) -> Comparison:
     names = asked.methods or TABLES[asked.table or 1]
     methods = [method_named(name, shop) for name in names] + parts.others(shop)
     size = shop.learnt.reader.size
-    trial = pictures.trial(asked.out, (size[0], size[1]), method_named(asked.attack, shop))
+    victim = Elsewhere(method_named(asked.attack, shop), shop.body.weights.device)
+    trial = pictures.trial(asked.out, (size[0], size[1]), victim)
     if isinstance(trial, OnSet):
         check_keypoints(trial, methods)
     columns = asked.conditions or (CONDITIONS[asked.table or 1] if pictures.extent in EXTENTS else ("clean",))
-    conditions = conditions_named(columns, asked.attack, asked.out, shop)
+    conditions = conditions_named(columns, asked.attack, asked.out, shop, asked.textures)
     return Comparison(trial, tuple(methods), tuple(conditions), shop.body.weights.device)
 
 

@@ -122,9 +122,6 @@ def synth(
 
 
 Folder = Annotated[Path, typer.Option("--out", help="Where results go; a run that was stopped goes on from there.")]
-Set = Annotated[
-    str, typer.Option("--set", help="small (64 pictures of each kind), standard (1,000) or large (10,000).")
-]
 SetOrData = Annotated[
     str,
     typer.Option(
@@ -137,6 +134,9 @@ Few = Annotated[int | None, typer.Option("--pictures", min=2, help="The first so
 Motion = Annotated[list[Path], typer.Option("--data", help="Captured motion, with --backdrops: real poses.")]
 Scenery = Annotated[Path | None, typer.Option("--backdrops", help="A folder of photographs, with --data.")]
 Names = Annotated[list[str], typer.Option("--only", help="Photographs whose names begin so alone.")]
+SetFolder = Annotated[Path | None, typer.Option("--folder", help="Where the data set of --set is.")]
+Truth = Annotated[Path | None, typer.Option("--smpl", help="SMPL files and J_regressor_h36m.npy: the truth of a set.")]
+Patchwork = Annotated[Path | None, typer.Option("--textures", help="Photographs that patches are cut from.")]
 
 
 @app.command("eval")
@@ -145,10 +145,11 @@ def evaluate(
     method: Annotated[list[str], typer.Option("--method", help="Such as nbv; may be given several times.")] = [],  # noqa: B006
     table: Annotated[int | None, typer.Option("--table", help="1, 2 or 3: the papers' tables.")] = None,
     extent: SetOrData = "small",
-    folder: Annotated[Path | None, typer.Option("--folder", help="Where the data set of --set is.")] = None,
-    smpl: Annotated[Path | None, typer.Option(help="SMPL files and J_regressor_h36m.npy: the truth of a set.")] = None,
+    folder: SetFolder = None,
+    smpl: Truth = None,
     condition: Annotated[list[str], typer.Option("--condition", help="clean, natural, @40 or @80.")] = [],  # noqa: B006
     attack: Annotated[str, typer.Option(help="The method that patches are to harm.")] = "regressor",
+    textures: Patchwork = None,
     features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
     beside: Annotated[list[str], typer.Option(help="NAME=FILE: other features to run 3DNBF with.")] = [],  # noqa: B006
     results: Annotated[list[str], typer.Option(help="NAME=FILE: what another program saved.")] = [],  # noqa: B006
@@ -171,7 +172,7 @@ def evaluate(
     from .evaluate import Asked, run_eval
 
     run_eval(
-        Asked(out, tuple(method), table, tuple(condition), attack, at_once, jobs, against, write_pictures),
+        Asked(out, tuple(method), table, tuple(condition), attack, at_once, jobs, against, write_pictures, textures),
         Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only), folder, smpl),
         Parts(features, tuple(beside), tuple(results), start, prior, steps, device),
     )
@@ -183,7 +184,10 @@ def adv_occ(
     method: Annotated[str, typer.Option(help="Whom the patches are to harm.")] = "regressor",
     side: Annotated[int, typer.Option(help="Of the patches, pixels of a 224 px frame.")] = 80,
     maps: Annotated[int, typer.Option(min=0, help="Also draw where it hurts, on the first so many pictures.")] = 0,
-    extent: Set = "small",
+    textures: Patchwork = None,
+    extent: SetOrData = "small",
+    folder: SetFolder = None,
+    smpl: Truth = None,
     pictures: Few = None,
     data: Motion = [],  # noqa: B006
     backdrops: Scenery = None,
@@ -191,18 +195,19 @@ def adv_occ(
     features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
     prior: Prior = "vae",
     steps: Steps = None,
+    at_once: Annotated[int, typer.Option(min=1, help="Versions of a picture that the method sees together.")] = 64,
     seed: Seed = 2,
     device: Device = "auto",
 ) -> None:
-    """Find the patches that harm a method most, on SynthOcc, and where on the body it hurts to be hidden."""
-    from .adversary import run_adv_occ
+    """Find the patches that harm a method most, on SynthOcc or a data set, and where on the body it hurts to be hidden."""
+    from .adversary import Wanted, run_adv_occ
     from .compared import Parts, Pictures
 
     run_adv_occ(
-        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only)),
+        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only), folder, smpl),
         Parts(features, prior=prior, steps=steps, device=device),
-        method=method, side=side, out=out, maps=maps,
-    )  # fmt: skip
+        Wanted(method, side, out, maps, textures, at_once),
+    )
 
 
 @app.command()

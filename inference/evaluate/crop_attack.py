@@ -1,5 +1,6 @@
 """Patches on crops of a data set, where they harm a method most: 3DPW-AdvOcc, and the same on other sets."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from probbody.adversary import Attack, Targets
+from probbody.adversary import Attack, Targets, WorstPatches, read_patches
+from probbody.adversary.sensitivity import ErrorMap
 from probbody.errors import BadInput
 
 from .method import Method, Seen
@@ -28,17 +30,32 @@ class CropAttack:
         targets = self._targets(crops)
         images, boxes = [], []
         for row, name in enumerate(targets.names):
-            one = _only(targets, row)
-            path = None if self.folder is None else self.folder / f"{name}.json"
-            found = self.attack.search(
-                lambda shown, row=row: self._joints(crops, row, shown),  # type: ignore[misc]
-                one,
-                at_once=self.at_once,
-                path=path,
-            )
+            one, path = _only(targets, row), self._place(name)
+            found = self.attack.search(self._method(crops, row), one, at_once=self.at_once, path=path)
             images.append(self.attack.replayed(found, one).images)
             boxes.append(found.patches[0].box)
         return replace(crops, images=torch.cat(images), condition=condition, patches=torch.tensor(boxes))
+
+    def map(self, crops: Crops) -> ErrorMap:
+        """The error at every place of the first of the crops."""
+        (found,) = self.attack.maps(self._method(crops, 0), _only(self._targets(crops), 0), self.at_once)
+        return found
+
+    def patches(self, size: tuple[int, int], count: int) -> WorstPatches:
+        """Those kept of the set's first so many people, as one record; ``size``: of the crops."""
+        own = self.attack.protocol(size)
+        paths = [self._place(_name(number)) for number in range(count)]
+        held = [read_patches(path) for path in paths if path is not None]
+        for each in held:
+            each.check(own)
+        return WorstPatches(own, tuple(patch for each in held for patch in each.patches))
+
+    def _place(self, name: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{name}.json"
+
+    def _method(self, crops: Crops, row: int) -> Callable[[Float[Tensor, "N 3 H W"]], Float[Tensor, "N J 3"]]:
+        """The victim, shown versions of one crop."""
+        return lambda shown: self._joints(crops, row, shown)
 
     def _targets(self, crops: Crops) -> Targets:
         (truth, known), places = crops.truth(), crops.places()
@@ -48,7 +65,7 @@ class CropAttack:
                 f"--condition: expected joints in metres that are placed in the pictures, as patches are to hide some,"
                 f" found none in {crops.people.source}."
             )
-        names = tuple(f"{crops.first + row:06d}" for row in range(len(crops)))
+        names = tuple(_name(crops.first + row) for row in range(len(crops)))
         return Targets(crops.images, truth, places, names, placed)
 
     def _joints(self, crops: Crops, row: int, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N J 3"]:
@@ -57,6 +74,11 @@ class CropAttack:
         nothing = torch.zeros_like(one.keypoints)
         answer = self.victim(Seen(images, one.camera, nothing, one.names))
         return crops.judged.said(crops.body, answer, self.victim.name)
+
+
+def _name(number: int) -> str:
+    """Of a person, by the number in the set."""
+    return f"{number:06d}"
 
 
 def _only(targets: Targets, row: int) -> Targets:

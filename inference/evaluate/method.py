@@ -3,6 +3,7 @@
 import abc
 from dataclasses import dataclass, fields, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -63,6 +64,27 @@ class Method(abc.ABC):
     @abc.abstractmethod
     def card(self) -> dict[str, object]:
         """What the answer depends on, in plain words and numbers: a table says it beside the result."""
+
+
+@dataclass(frozen=True)
+class Elsewhere(Method):
+    """A method that computes on some device, whatever pictures are on; its answers come back to the processor."""
+
+    method: Method
+    device: torch.device
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The method's."""
+        return self.method.name
+
+    def __call__(self, seen: Seen) -> Answer:
+        """What the method says there."""
+        return self.method(seen.to(self.device)).detach().to("cpu")
+
+    def card(self) -> dict[str, object]:
+        """The method's."""
+        return self.method.card()
 
 
 def checked(method: Method, seen: Seen) -> Answer:

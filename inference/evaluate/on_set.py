@@ -112,8 +112,13 @@ class OnSet(Trial):
         crops = self._clean(part)
         if not isinstance(condition, Attacked) or self.victim is None:
             return crops
-        hurt = CropAttack(self._attack(condition), self.victim, condition.folder, condition.at_once)
-        return hurt(crops, condition.name)
+        return self.hurt(condition)(crops, condition.name)
+
+    def hurt(self, condition: Attacked) -> CropAttack:
+        """The search of patches, which are kept where the condition says."""
+        if self.victim is None:
+            raise BadInput(f"{self.title}: expected a method that patches are to harm, found none.")
+        return CropAttack(self._attack(condition), self.victim, condition.folder, condition.at_once)
 
     def _attack(self, condition: Attacked) -> Attack:
         """As published."""
