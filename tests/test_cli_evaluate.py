@@ -58,6 +58,7 @@ def test_methods_are_measured_and_told_of(ask: Ask, features: Path, tmp_path: Pa
     [
         (("--method", "magic"), "--method: expected one of mean-pose,"),
         ((), "expected --method or --table"),
+        (("--table", "1", "--method", "eft"), "--method: expected rows of table 1, found 'eft'"),
         (("--table", "4"), "--table: expected one of 1, 2, 3, found 4"),
         (("--table", "1", "--set", "huge"), "--set: expected one of small, standard, large"),
         (("--method", "nbv", "--condition", "@60"), "--condition: expected clean, natural, @40, @80"),
@@ -75,6 +76,21 @@ def test_what_cannot_be_asked(ask: Ask, features: Path, tmp_path: Path, words: t
     assert code == 2
     assert told in err
     assert err.count("\n") == 1
+
+
+def test_some_rows_of_a_table_are_compared_as_in_the_whole(ask: Ask, features: Path, tmp_path: Path) -> None:
+    words = ("--table", "2", "--condition", "clean", "--method", "mean-pose", "--method", "regressor")
+    code, out, _ = ask("eval", "--features", features, *FEW, *words, "--out", tmp_path)
+    assert code == 2  # the mean pose is of the first table
+    code, out, _ = ask(
+        "eval", "--features", features, *FEW, *words[:4], *words[6:], "--method", "eft", "--out", tmp_path
+    )
+    assert code == 0
+    lines = out.splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("less regressor, paired"))
+    assert [line.split()[:2] for line in lines[head + 1 :]] == [["EFT", "clean"]]
+    assert "[" in lines[head + 1]
+    assert "Differences from regressor" in (tmp_path / "table_2.html").read_text()
 
 
 def test_pictures_go_out_and_results_come_in(ask: Ask, features: Path, tmp_path: Path) -> None:

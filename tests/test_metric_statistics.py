@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from probbody.metrics.means import Mean, interval, paired
+from probbody.metrics.means import Mean, interval, paired, summed
 from probbody.metrics.occlusion_maps import auc, brier, occlusion_scores
 from probbody.metrics.posteriors import coverage, credible_levels, energy_score, least_error
 
@@ -73,6 +73,15 @@ def test_means_over_other_joints_are_not_compared() -> None:
     second = Mean(torch.ones(3, 1, dtype=torch.float64), 2 * torch.ones(3, 1, dtype=torch.float64), "pooled")
     with pytest.raises(ValueError, match="same images and joints"):
         paired(first, second)
+
+
+def test_a_sum_of_means_is_resampled_by_the_same_images() -> None:
+    first, second = mean_of(torch.rand(40)), mean_of(torch.rand(40))
+    assert summed([(1, first), (-1, second)]) == paired(first, second)
+    twice = summed([(2, first), (-1, first), (-1, first)])
+    assert (twice.low, twice.estimate, twice.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    with pytest.raises(ValueError, match="over the same images, found"):
+        summed([(1, first), (-1, mean_of(torch.rand(41)))])
 
 
 def test_auc_counts_pairs() -> None:

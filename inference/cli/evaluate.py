@@ -34,6 +34,7 @@ class Asked:
     out: Path
     methods: tuple[str, ...] = ()
     table: int | None = None
+    """Of the papers, whole, or of its rows those of ``methods``."""
     conditions: tuple[str, ...] = ()
     attack: str = "regressor"
     at_once: int = 16
@@ -46,10 +47,12 @@ class Asked:
     """A folder of photographs that patches are cut from."""
 
     def __post_init__(self) -> None:
-        if bool(self.methods) == (self.table is not None):
-            raise BadInput("eval: expected --method or --table, found both or neither.")
+        if not self.methods and self.table is None:
+            raise BadInput("eval: expected --method or --table, found neither.")
         if self.table is not None and self.table not in TABLES:
             raise BadInput(f"--table: expected one of {', '.join(map(str, TABLES))}, found {self.table}.")
+        if self.table is not None and (others := [one for one in self.methods if one not in TABLES[self.table]]):
+            raise BadInput(f"--method: expected rows of table {self.table}, found {others[0]!r}.")
 
     @property
     def stem(self) -> str:
@@ -101,7 +104,7 @@ class Comparison:
         hardest, names = self.conditions[-1], [method.name for method in self.methods]
         own = {name: answers[name, hardest.name] for name in names}
         shown = best_and_worst(self.trial, hardest, own, "3DNBF" if "3DNBF" in names else names[-1])
-        write_page(path, [table], answers, self.trial.joint_names, shown)
+        write_page(path, [table], answers, self.trial.joint_names, shown, self.trial.words())
 
 
 def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:

@@ -77,7 +77,9 @@ class FineTuned(Method):
         images, camera = seen.images, seen.camera
         if not bool((seen.keypoints[..., 2] > 0).any()):
             return self._guess(images, camera).detach()
-        descent = torch.optim.Adam([one for one in self._copy.parameters() if one.requires_grad], self.tuning.rate)
+        descent = torch.optim.Adam(
+            [one for one in self._copy.parameters() if one.requires_grad], self.tuning.rate, fused=True
+        )
         for _ in range(self.tuning.steps):
             descent.zero_grad()
             pose = self._guess(images, camera)

@@ -44,7 +44,7 @@ class Measured(Record):
     shape: Float[Tensor, "B S"]
     translation: Float[Tensor, "B 3"]
     seconds: Float[Tensor, " B"]
-    """That the answer took, the same for all of a batch."""
+    """That the answer took, the same for all of a batch: of a processor, or by the clock on other devices."""
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -64,6 +64,10 @@ class Run:
         for condition, part in self._parts(conditions)[number::of]:
             self._batch(methods, condition, part, None)
 
+    def kept(self, method: Method, conditions: Sequence[Condition]) -> bool:
+        """Whether a method has seen all pictures under all conditions."""
+        return all(self._file(method, condition, part).exists() for condition, part in self._parts(conditions))
+
     def _parts(self, conditions: Sequence[Condition]) -> list[tuple[Condition, slice]]:
         """The batches, in their order."""
         count = len(self.trial)
@@ -78,7 +82,7 @@ class Run:
         cases: Cases | None = None
         answers = []
         for method in methods:
-            path = self._place(method, condition) / f"{part.start:06d}-{part.stop:06d}.npz"
+            path = self._file(method, condition, part)
             if not path.exists():
                 if cases is None:
                     cases = self.trial.cases(condition, part)
@@ -90,10 +94,11 @@ class Run:
 
     def _answered(self, method: Method, cases: Cases) -> Measured:
         seen = cases.seen().to(self.device)
-        begun = time.perf_counter()
+        # of a processor its own time, which does not count those who work beside
+        clock = time.process_time if torch.device(self.device).type == "cpu" else time.perf_counter
+        begun = clock()
         answer = checked(method, seen)
-        seconds = time.perf_counter() - begun
-        return cases.measured(answer, seconds)
+        return cases.measured(answer, clock() - begun)
 
     def _begun(self, method: Method, condition: Condition) -> None:
         """The place for a method's answers, with what it and the condition are."""
@@ -103,6 +108,9 @@ class Run:
             "condition": self.trial.condition_card(condition),
         }
         _agreed(self._place(method, condition) / "card.json", card)
+
+    def _file(self, method: Method, condition: Condition, part: slice) -> Path:
+        return self._place(method, condition) / f"{part.start:06d}-{part.stop:06d}.npz"
 
     def _place(self, method: Method, condition: Condition) -> Path:
         return self.folder / "answers" / plain(condition.name) / plain(method.name)

@@ -57,18 +57,40 @@ class Table:
 
     def text(self) -> str:
         """For a terminal, under its title."""
-        rows = self.rows()
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [
-            "  ".join(word.ljust(widths[0]) if not n else word.rjust(widths[n]) for n, word in enumerate(row))
-            for row in rows
-        ]
         star = f"\n* differs from {self.against}, paired, with 95 in 100" if self.against else ""
-        return f"{self.title}\n" + "\n".join(lines) + star
+        below = f"\n\n{_aligned(self.paired())}" if self.against else ""
+        return f"{self.title}\n{_aligned(self.rows())}{star}{below}"
+
+    def paired(self) -> list[list[str]]:
+        """How far each method is from the one compared with, on the same pictures: words of each row, the head first."""
+        if not self.against:
+            return []
+        rows = [[f"less {self.against}, paired", "", *(f"{m.name}, {m.unit}" for m in self.measures)]]
+        for condition in self.conditions:
+            for method in self.methods:
+                apart = [self.difference(method, condition, measure) for measure in self.measures]
+                if any(each is not None for each in apart):
+                    words = [_signed(each, m.digits) for each, m in zip(apart, self.measures, strict=True)]
+                    rows.append([method, condition, *words])
+        return rows
 
     def _speed(self, method: str) -> str:
         seconds = [one.seconds for one in self.results.results if one.method == method]
         return f"{len(seconds) / max(sum(seconds), 1e-9):.2f}" if seconds else "-"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns under each other, the first to the left."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _signed(apart: Interval | None, digits: int) -> str:
+    """A difference with its bounds."""
+    if apart is None:
+        return "-"
+    return f"{apart.estimate:+.{digits}f} [{apart.low:+.{digits}f}, {apart.high:+.{digits}f}]"
 
 
 def write_csv(path: Path, results: Results) -> None:

@@ -15,6 +15,7 @@ from .means import Interval as Interval
 from .means import Mean as Mean
 from .means import interval as interval
 from .means import paired as paired
+from .means import summed as summed
 from .occlusion_maps import auc as auc
 from .occlusion_maps import brier as brier
 from .occlusion_maps import occlusion_scores as occlusion_scores

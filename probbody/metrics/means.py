@@ -81,6 +81,25 @@ def paired(first: Mean, second: Mean, level: float = 0.95, draws: int = 10_000, 
     )
 
 
+def summed(parts: Sequence[tuple[float, Mean]], level: float = 0.95, draws: int = 10_000, seed: int = 0) -> Interval:
+    """The bootstrap of means times factors, added up, all resampled by the same images.
+
+    Such as how much more one method loses to a patch than another: (patched - clean) of both, and the difference. What counts
+    may differ from mean to mean, as other joints are seen; how many images there are must not.
+    """
+    images = {len(mean.sums) for _, mean in parts}
+    if len(images) != 1:
+        raise ValueError(f"summed: expected means over the same images, found {sorted(images)} of them.")
+    return _bootstrap(
+        sum(factor * mean.value() for factor, mean in parts),
+        images.pop(),
+        lambda weights: torch.stack([factor * _resampled(mean, weights) for factor, mean in parts]).sum(0),
+        level,
+        draws,
+        seed,
+    )
+
+
 def _bootstrap(
     estimate: float,
     images: int,

@@ -38,11 +38,12 @@ def write_page(
     answers: Mapping[tuple[str, str], Measured],
     joint_names: Sequence[str],
     gallery: Sequence[Shown] = (),
+    words: str = "",
 ) -> None:
-    """One HTML file; ``answers`` are by names of method and condition."""
+    """One HTML file; ``answers`` are by names of method and condition, ``words`` what a reader must know of the pictures."""
     results = tables[0].results
-    parts = [f"<h1>{escape(tables[0].title)}</h1>", _protocol(results)]
-    parts += [_table(table) for table in tables]
+    parts = [f"<h1>{escape(tables[0].title)}</h1>", _protocol(results), f"<p>{escape(words)}</p>" if words else ""]
+    parts += [_table(table) + _paired(table) for table in tables]
     parts.append(_everything(results))
     parts.append(_by_occlusion(answers))
     parts += [_by_joint(results, condition, joint_names) for condition in tables[0].conditions]
@@ -83,6 +84,20 @@ def _table(table: Table) -> str:
     )
     note = f"<p>Joints that one sees, pooled; ± is half of a 95 % interval over pictures.{escape(star)}</p>"
     return f'<h2>{escape(table.title)}</h2>{note}<div class="wide"><table>{"".join(lines_)}</table></div>'
+
+
+def _paired(table: Table) -> str:
+    """How far each method is from the one that all are compared with, with bounds."""
+    rows = table.paired()
+    if not rows:
+        return ""
+    cells = ["".join(f"<td>{escape(word)}</td>" for word in row) for row in rows]
+    head = "".join(f"<th>{escape(word)}</th>" for word in rows[0])
+    lines_ = [f"<tr>{head}</tr>", *(f"<tr>{row}</tr>" for row in cells[1:])]
+    title = f"Differences from {table.against} on the same pictures, with 95 % intervals"
+    return (
+        f'<details><summary>{escape(title)}</summary><div class="wide"><table>{"".join(lines_)}</table></div></details>'
+    )
 
 
 def _best(table: Table) -> dict[int, str]:
