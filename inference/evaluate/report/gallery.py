@@ -54,15 +54,17 @@ def best_and_worst(
 
 def _row(look: Look, row: int, answers: Mapping[str, Measured], body: ArticulatedBody) -> Image.Image:
     picture = as_picture(look.image).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
-    tiles = [beside_each_other([picture, Image.new("RGB", picture.size, (255, 255, 255))], gap=0)]
+    tiles: list[Image.Image] = []
     if look.truth is not None:
         tiles.append(_pair(picture, look, look.truth, "truth", body))
     for name, held in answers.items():
         pose = held.pose[row]
         if bool(pose.rotations.isfinite().all()):
             tiles.append(_pair(picture, look, body(pose).vertices[0].detach(), name, body))
-    rows = [tiles[first : first + _WIDE] for first in range(0, len(tiles), _WIDE)]
-    return on_top_of_each_other([beside_each_other(some) for some in rows])
+    blank = Image.new("RGB", picture.size, (255, 255, 255))
+    rows = [tiles[first : first + _WIDE] for first in range(0, max(len(tiles), 1), _WIDE)]
+    leads = [picture, *[blank] * (len(rows) - 1)]  # so that bodies stand below each other
+    return on_top_of_each_other([beside_each_other([lead, *some]) for lead, some in zip(leads, rows, strict=True)])
 
 
 def _pair(picture: Image.Image, look: Look, vertices: torch.Tensor, name: str, body: ArticulatedBody) -> Image.Image:

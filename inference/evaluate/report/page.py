@@ -28,6 +28,7 @@ th:first-child, td:first-child { text-align: left } td.best { font-weight: bold 
 img { max-width: 100%; border: 1px solid #ddd } figure { margin: 1em 0 } figcaption { color: #555; font-size: 13px }
 svg { max-width: 760px; width: 100% } code { background: #f3f3f3; padding: 0 3px } dl { display: grid;
 grid-template-columns: max-content auto; gap: 2px 14px; font-size: 13px } dd { margin: 0; overflow-wrap: anywhere }
+details { margin: 0.8em 0 }
 """
 _BINS = (0.0, 0.02, 0.1, 0.2, 0.3, 0.4, 0.55, 0.8)
 
@@ -58,9 +59,18 @@ def write_page(
 def _protocol(results: Results) -> str:
     """What was measured on, and with what."""
     card = {**results.protocol, **results.versions}
-    rows = "".join(f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in card.items())
+    rows = "".join(f"<dt>{escape(str(name))}</dt><dd>{escape(_plain(value))}</dd>" for name, value in card.items())
     said = f"<p>Protocol <code>{escape(str(results.protocol['hash']))}</code></p>"
     return f"{said}<details><summary>Card</summary><dl>{rows}</dl></details>"
+
+
+def _plain(value: object) -> str:
+    """A value of a card in words."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_plain(each)}" for name, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_plain, value)) or "nothing"
+    return str(value)
 
 
 def _table(table: Table) -> str:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-COLOURS = ("#1b3a6b", "#d1495b", "#2a9d8f", "#e9a03b", "#7b5ea7", "#5c677d", "#8ab17d", "#b5651d", "#0096c7", "#ad2e8f")
+COLOURS = (
+    "#1b3a6b", "#d1495b", "#2a9d8f", "#e9a03b", "#7b5ea7", "#5c677d", "#8ab17d", "#b5651d", "#0096c7", "#ad2e8f",
+    "#111111", "#f4a6b5", "#9bd4e4", "#6b8e00", "#c9b8e8", "#ffd166", "#4a1c40", "#b0b0b0", "#00573f", "#ff6b35",
+)  # fmt: skip
 _WIDE, _HIGH, _LEFT, _TOP, _BELOW = 720, 320, 56, 14, 46
 
 
