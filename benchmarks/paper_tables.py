@@ -9,10 +9,13 @@ both in turn, and those that are left out are named.
 """
 
 import argparse
+import functools
 import itertools
+import multiprocessing
 import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +37,10 @@ def main() -> None:
         f"the papers' tables on SynthOcc: torch {torch.__version__}, one thread a process, {options.jobs} process(es)"
     )
     print("pictures/s: of one processor, by its own time\n")
-    begun = time.perf_counter()
+    begun, late = time.perf_counter(), time.time() + 60 * (options.minutes or 0)
     found = {1: run.table(1)}
     minutes = (time.perf_counter() - begun) / 60
-    rows = run.rows_until(begun + 60 * options.minutes) if options.minutes else {2: TABLES[2], 3: TABLES[3]}
+    rows = run.rows_until(late) if options.minutes else {2: TABLES[2], 3: TABLES[3]}
     for table in (2, 3):
         if left := [row for row in TABLES[table] if row not in rows[table]]:
             print(f"of table {table} not measured, as {options.minutes:g} minutes were over: {', '.join(left)}")
@@ -80,14 +83,25 @@ class Run:
 
     def rows_until(self, end: float) -> dict[int, tuple[str, ...]]:
         """Rows of the second and third table that are measured by then, or were before; none is begun later."""
-        done: dict[int, list[str]] = {2: [], 3: []}
-        for table, row in _in_turn(3, 2):
-            match = comparison(self._asked(table, (row,)), self.pictures, self.parts)
-            run = match.run(self._asked(table, (row,)))
-            if time.perf_counter() < end or run.kept(match.methods[0], match.conditions):
-                run(match.methods[:1], match.conditions)
-                done[table].append(row)
-        return {table: tuple(rows) for table, rows in done.items()}
+        if self.jobs == 1:
+            for each in _in_turn(3, 2):
+                self.row(each, end)
+        else:
+            with ProcessPoolExecutor(self.jobs, multiprocessing.get_context("spawn")) as pool:
+                list(pool.map(functools.partial(self.row, end=end), _in_turn(3, 2)))
+        return {table: tuple(row for row in TABLES[table] if self._kept(table, row)) for table in (2, 3)}
+
+    def row(self, each: tuple[int, str], end: float) -> None:
+        """Measure one row of a table, if it is not too late."""
+        torch.set_num_threads(1)
+        if time.time() < end:
+            match = comparison(self._asked(each[0], (each[1],)), self.pictures, self.parts)
+            match.run(self._asked(each[0], (each[1],)))(match.methods[:1], match.conditions)
+
+    def _kept(self, table: int, row: str) -> bool:
+        asked = self._asked(table, (row,))
+        match = comparison(asked, self.pictures, self.parts)
+        return match.run(asked).kept(match.methods[0], match.conditions)
 
     def _asked(self, table: int, rows: tuple[str, ...]) -> Asked:
         return Asked(self.out, rows, table, self.conditions, at_once=self.at_once, jobs=self.jobs)
@@ -101,9 +115,10 @@ class Run:
 
 
 def _in_turn(*tables: int) -> list[tuple[int, str]]:
-    """Tables and their rows, the first of each, then the second."""
+    """Rows of the tables, the first of each, then the second; what the second table has the third need not measure."""
     both = itertools.zip_longest(*([(table, row) for row in TABLES[table]] for table in tables))
-    return [each for several in both for each in several if each is not None]
+    once = {row: (table, row) for table in reversed(sorted(tables)) for row in TABLES[table]}
+    return [each for several in both for each in several if each is not None and once[each[1]] == each]
 
 
 def _run_of(options: argparse.Namespace) -> Run:

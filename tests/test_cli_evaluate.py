@@ -133,6 +133,13 @@ def test_patches_are_searched_for_and_mapped(ask: Ask, features: Path, tmp_path:
     assert ask("adv-occ", "--features", features, "--side", "224", "--out", tmp_path)[0] == 2
 
 
+def test_a_whole_fit_may_be_what_patches_harm(ask: Ask, features: Path, tmp_path: Path) -> None:
+    words = ("--features", features, "--pictures", "2", "--steps", "2", "--side", "190", "--method", "nbv")
+    code, out, err = ask("adv-occ", *words, "--out", tmp_path)
+    assert code == 0, err
+    assert "patches_190_nbv.json: 2 patches" in out
+
+
 def test_every_table_names_methods_that_there_are() -> None:
     assert {name for names in TABLES.values() for name in names} <= set(METHODS)
 
