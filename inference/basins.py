@@ -5,12 +5,11 @@ from collections.abc import Mapping
 import pyro
 import torch
 from jaxtyping import Float
-from pyro import poutine
 from torch import Tensor
 
 from probbody.observation import Observation
 
-from .density import BodyELBO, Model
+from .density import Model, log_terms
 
 AT_ONCE = 600
 """Rows of Hessians, of all bodies together, that one backward pass finds: more take memory, fewer time."""
@@ -43,10 +42,9 @@ def log_masses(
     """
     bodies = len(observation)
     leaves = {name: value.detach().clone().requires_grad_() for name, value in sites.items()}
-    told = poutine.condition(model, data=leaves)
     unchecked = {"validate_distributions_pyro": False, "validate_distributions_torch": False, "validate_poutine": False}
     with torch.random.fork_rng(), torch.enable_grad(), pyro.settings.context(**unchecked):
-        terms = BodyELBO().terms(told, lambda observation: None, observation)
+        terms = log_terms(model, leaves, observation)
         log_density = torch.stack(list(terms.values())).sum(0)
         curvature = -_second_derivatives(log_density, list(leaves.values()))
     size = curvature.shape[-1]

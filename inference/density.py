@@ -1,11 +1,13 @@
 """The log density of a Pyro model, one number a body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from jaxtyping import Float
+from pyro import poutine
 from pyro.infer import Trace_ELBO
+from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 
 from probbody.observation import Observation
@@ -36,10 +38,28 @@ class BodyELBO(Trace_ELBO):
         return found
 
 
+def log_terms(
+    model: Model, sites: Mapping[str, Float[Tensor, "B *_"]], observation: Observation
+) -> dict[str, Float[Tensor, " B"]]:
+    """The log density of every site where the latent ones have these values.
+
+    What ``BodyELBO`` finds with a guide of point masses there, in two thirds of the time: no guide is run.
+    """
+    told = poutine.trace(poutine.condition(model, data=sites)).get_trace(observation)
+    trace = prune_subsample_sites(told)
+    trace.compute_log_prob()
+    return {
+        name: _by_body(site["log_prob"], site["cond_indep_stack"])
+        for name, site in trace.nodes.items()
+        if site["type"] == "sample"
+    }
+
+
 def _by_body(log_prob: Tensor, plates: Any) -> Float[Tensor, " B"]:
     bodies = next((plate for plate in plates if plate.name == "bodies"), None)
     if bodies is None:
         return log_prob.sum()[None]
     size = bodies.size
-    log_prob = log_prob.expand(torch.broadcast_shapes(log_prob.shape, (size,)))
+    if log_prob.dim() == 0 or log_prob.shape[-1] != size:
+        log_prob = log_prob.expand(torch.broadcast_shapes(log_prob.shape, (size,)))
     return log_prob.reshape(-1, size).sum(0)

@@ -11,11 +11,12 @@ from jaxtyping import Bool, Float
 from pyro import poutine
 from pyro.infer.autoguide import AutoDelta, init_to_value
 from torch import Tensor, nn
+from torch.distributions import transform_to
 
 from probbody.observation import Observation
 from probbody.quantities import Pose
 
-from .density import BodyELBO, Model
+from .density import Model, log_terms
 from .optimisers import Adam
 from .result import Fit
 from .stages import Stage
@@ -123,7 +124,8 @@ class _Descent:
                 f"fit_map: the model tells of {', '.join(sorted(unseen))} but the observation holds none; give it, or hide the "
                 "site with poutine.block."
             )
-        self.elbo = BodyELBO()
+        places = dict(guide.prototype_trace.iter_stochastic_nodes())
+        self.supports = {name: transform_to(places[name]["fn"].support) for name in self.parameters}
         self.losses: list[Tensor] = []
         self.best: dict[str, Tensor] = {}
         self.lowest: Tensor | None = None
@@ -145,7 +147,8 @@ class _Descent:
         self._put(self.best)
 
     def _loss(self, weights: Mapping[str, float]) -> Float[Tensor, " B"]:
-        self.terms = self.elbo.terms(self.model, self.guide, self.observation)
+        sites = {name: self.supports[name](value) for name, value in self.parameters.items()}  # as the guide tells them
+        self.terms = log_terms(self.model, sites, self.observation)
         return -torch.stack([weights.get(name, 1.0) * term for name, term in self.terms.items()]).sum(0)
 
     def _require_finite(self, free: Mapping[str, nn.Parameter]) -> None:
