@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pyro
 import torch
-from pyro.infer.autoguide import AutoDelta, init_to_value
 from verdicts import Target
 
 from probbody.bodies.open_body import open_body
 from probbody.data.keypoints import People, read_keypoints
 from probbody.geometry.cameras import PinholeCamera
-from probbody.inference import BodyELBO, fit_keypoints, fit_map, keypoint_stages, keypoint_starts
+from probbody.inference import fit_keypoints, fit_map, keypoint_stages, keypoint_starts
+from probbody.inference.density import log_terms
 from probbody.models import KeypointBody
 from probbody.observation import Observation
 from probbody.priors import vae_prior
@@ -89,17 +89,16 @@ def _parts(count: int, repeats: int) -> dict[str, float]:
     model = KeypointBody(body, prior, observation.layout, focal_spread=0.25)
     start = keypoint_starts(body, prior, observation)
     many = observation.repeat(4)
-    flat = {name: value.flatten(0, 1) for name, value in start.items()}
-    guide = AutoDelta(model, init_loc_fn=init_to_value(values=flat | {"focal": torch.ones(4 * count)}))
-    elbo = BodyELBO()
+    flat = {name: value.flatten(0, 1) for name, value in start.items()} | {"focal": torch.ones(4 * count)}
+    flat = {name: value.requires_grad_() for name, value in flat.items()}
 
     def loss() -> torch.Tensor:
-        return -torch.stack(list(elbo.terms(model, guide, many).values())).sum()
+        return -torch.stack(list(log_terms(model, flat, many).values())).sum()
 
     def descend() -> None:
         fit_map(model, observation, stages=keypoint_stages(20)[1:], start=start)
 
-    code = flat["pose"].clone().requires_grad_()
+    code = flat["pose"].detach().requires_grad_()
     pose = model.story.assemble(
         code, flat["orientation"], flat["shape"], observation.repeat(4).camera.place(flat["place"])
     )

@@ -1,7 +1,7 @@
 """The whole way from keypoints to a body: start, fit, doubt, weigh."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -12,16 +12,18 @@ from probbody.observation import Observation
 
 from .basins import log_masses
 from .density import Model
-from .maximum import each_start
+from .maximum import Starts, each_start
 from .optimisers import Optimiser
 from .result import Fit
-from .stages import keypoint_stages, refining_stages
+from .stages import Stage, keypoint_stages, refining_stages
 from .start import TURNS, alternatives, keypoint_starts, without_keypoints
 
 DOUBT, CERTAIN = 0.1, 0.02
-"""How wide the site ``noise`` starts in the second and the third round, as a share of the person's box."""
+"""How wide the site ``noise`` starts where keypoints are doubted, and in the last round, as a share of the person's box."""
 
-STEPS, STEPS_OF_RIGS = 280, 840
+STEPS, STEPS_OF_RIGS = 340, 1020
+SHARES = (0.37, 0.25, 0.175, 0.13, 0.075)
+"""Of the steps: upright, without a keypoint and with all of them again, then these two once more."""
 
 Progress = Callable[[int, int], None]
 
@@ -33,7 +35,8 @@ def fit_keypoints(
     observation: Observation,
     *,
     turns: tuple[float, ...] = TURNS,
-    doubts: int = 8,
+    doubts: int = 14,
+    again: int = 4,
     steps: int | None = None,
     optimiser: Optimiser | None = None,
     seed: int = 0,
@@ -43,8 +46,9 @@ def fit_keypoints(
 
     The first goes from upright orientations (``keypoint_starts``) in SMPLify's order. The second goes from the best
     of these: from what it is most easily mistaken for (``alternatives``), and once more without each of the keypoints
-    that it explains worst: a wrong one that it bent itself to is not found out otherwise. In the third all of them
-    see all keypoints again. The best start of a body is the one whose basin holds the most posterior mass
+    that it explains worst: a wrong one that it bent itself to is not found out otherwise. Then all of them see all
+    keypoints again. The third does the same with fewer from the best of the second: where two keypoints are wrong, one
+    may be found out only after the other. The best start of a body is the one whose basin holds the most posterior mass
     (``log_masses``): the highest maximum is often a narrow one, which believes too much.
 
     Args:
@@ -52,58 +56,80 @@ def fit_keypoints(
         body, prior: those of the model.
         observation: with keypoints.
         turns: the orientations of the first round, angles in radians about the vertical.
-        doubts: how many keypoints are doubted, each in a start of its own.
-        steps: of all rounds together; 280 unless told, and 840 for rigs, which show a body so closely that it takes as many.
+        doubts, again: how many keypoints are doubted in the second and in the third round, each in a start of its own.
+        steps: of all rounds together; 340 unless told, and 1020 for rigs, which show a body so closely that it takes as many.
         optimiser: instead of Adam.
         seed, progress: as of ``fit_map``.
 
-    Returns: ``start`` and ``start_losses`` are those of the third round.
+    Returns: ``start``, ``start_losses`` and ``losses`` are those of the third round, once all keypoints are seen again: first
+        the best of the second as it was, then the same after another descent, then each doubt.
 
     Raises:
         NonFiniteError: see ``fit_map``.
     """
     usual = STEPS if observation.camera.views == 1 else STEPS_OF_RIGS
-    every = usual if steps is None else steps
-    begin, doubt, end = (max(round(share * every), 1) for share in (0.45, 0.3, 0.25))
-
-    def told(before: int, now: int) -> Progress | None:
-        if progress is None:
-            return None
-        return lambda done, total: progress(min(before + min(done, now), every), every)
-
+    rounds = _Rounds(model, body, observation, usual if steps is None else steps, optimiser, seed, progress)
     upright = keypoint_starts(body, prior, observation, turns=turns)
-    assert observation.keypoints is not None  # or there were no starts
-    many = observation.repeat(len(turns))
-    each = each_start(model, many, upright, keypoint_stages(begin, optimiser), seed, told(0, begin))
-    first = _heaviest(model, observation, each, seed)
-    masked = without_keypoints(first, body, observation, doubts)
-    starts = _mistaken_or_doubted(first, body, prior, len(masked))
-    many = observation.repeat(len(starts["pose"]))
-    assert many.keypoints is not None
-    kept = many.keypoints[: len(many) - len(masked) * len(observation)]
-    partly = replace(many, keypoints=torch.cat([kept, masked.flatten(0, 1)]))
-    limbs = (replace(keypoint_stages(doubt, optimiser)[-1], steps=doubt),)
-    second = each_start(model, partly, _noisy(starts, DOUBT), limbs, seed, told(begin, doubt))
-    found = {name: value.unflatten(0, (-1, len(observation))) for name, value in second.sites().items()}
-    gentle = refining_stages(end, optimiser)
-    third = each_start(model, many, _noisy(found, CERTAIN), gentle, seed, told(begin + doubt, end))
+    first = rounds.heaviest(upright, keypoint_stages(rounds.steps(0), optimiser), 0)
+    found = rounds.doubted(alternatives(first.sites(), body, prior), first, doubts, 1)
+    second = rounds.heaviest(_noisy(found, CERTAIN), refining_stages(rounds.steps(2), optimiser), 2)
+    itself = {name: value[None] for name, value in second.sites().items()}
+    found = rounds.doubted(itself, second, again, 3)
+    found = {name: torch.cat([value, found[name]]) for name, value in itself.items()}
+    third = rounds.heaviest(_noisy(found, CERTAIN), refining_stages(rounds.steps(4), optimiser), 4)
     if progress is not None:
-        progress(every, every)
-    return _heaviest(model, observation, third, seed)
+        progress(rounds.every, rounds.every)
+    return third
 
 
-def _mistaken_or_doubted(
-    first: Fit, body: ArticulatedBody, prior: PosePrior, doubts: int
-) -> dict[str, Float[Tensor, "S B *_"]]:
-    """What a fit is most easily mistaken for, and then the fit itself, once for each keypoint that will be doubted."""
-    sites = first.sites()
-    mistaken = alternatives(sites, body, prior)
-    return {
-        name: torch.cat([value, sites[name].expand(doubts, *sites[name].shape)]) for name, value in mistaken.items()
-    }
+@dataclass(frozen=True)
+class _Rounds:
+    """What the parts of a fit share, ``every`` being the steps of all of them."""
+
+    model: Model
+    body: ArticulatedBody
+    observation: Observation
+    every: int
+    optimiser: Optimiser | None
+    seed: int
+    progress: Progress | None
+
+    def steps(self, part: int) -> int:
+        """Of one part."""
+        return max(round(SHARES[part] * self.every), 1)
+
+    def told(self, part: int) -> Progress | None:
+        """What a part tells of its progress, the steps of those before it added."""
+        if self.progress is None:
+            return None
+        tell, every, now = self.progress, self.every, self.steps(part)
+        before = sum(self.steps(earlier) for earlier in range(part))
+        return lambda done, total: tell(min(before + min(done, now), every), every)
+
+    def heaviest(self, starts: Starts, stages: tuple[Stage, ...], part: int) -> Fit:
+        """The best of each body that these starts lead to, with all keypoints seen."""
+        many = self.observation.repeat(len(starts["pose"]))
+        each = each_start(self.model, many, starts, stages, self.seed, self.told(part))
+        return _heaviest(self.model, self.observation, each, self.seed)
+
+    def doubted(
+        self, likely: Mapping[str, Float[Tensor, "L B *_"]], best: Fit, doubts: int, part: int
+    ) -> dict[str, Float[Tensor, "S B *_"]]:
+        """Where likely starts lead, and the best fit without each keypoint in turn."""
+        masked = without_keypoints(best, self.body, self.observation, doubts)
+        alone = {name: value.expand(len(masked), *value.shape) for name, value in best.sites().items()}
+        starts = {name: torch.cat([value, alone[name]]) for name, value in likely.items()}
+        many = self.observation.repeat(len(starts["pose"]))
+        assert many.keypoints is not None  # or there were no starts
+        seen = many.keypoints[: len(many) - len(masked) * len(self.observation)]
+        partly = replace(many, keypoints=torch.cat([seen, masked.flatten(0, 1)]))
+        steps = self.steps(part)
+        limbs = (replace(keypoint_stages(steps, self.optimiser)[-1], steps=steps),)
+        found = each_start(self.model, partly, _noisy(starts, DOUBT), limbs, self.seed, self.told(part))
+        return {name: value.unflatten(0, (-1, len(self.observation))) for name, value in found.sites().items()}
 
 
-def _noisy(starts: dict[str, Float[Tensor, "S B *_"]], noise: float) -> dict[str, Float[Tensor, "S B *_"]]:
+def _noisy(starts: Starts, noise: float) -> dict[str, Float[Tensor, "S B *_"]]:
     """The same starts, the site ``noise`` set where there is one."""
     return {name: torch.full_like(value, noise) if name == "noise" else value for name, value in starts.items()}
 

@@ -41,10 +41,9 @@ class InlierOutlier(TorchDistribution):
         log_area: Float[Tensor, "*#B"],
         validate_args: bool | None = None,
     ) -> None:
-        batch = torch.broadcast_shapes(loc.shape[:-1], scale.shape, inlier.shape, log_area.shape)
-        self.loc = loc.expand(*batch, 2)
-        self.scale, self.inlier, self.log_area = (part.expand(batch) for part in (scale, inlier, log_area))
-        super().__init__(batch, torch.Size((2,)), validate_args=validate_args)
+        alike, self.scale, self.inlier, self.log_area = torch.broadcast_tensors(loc[..., 0], scale, inlier, log_area)
+        self.loc = loc.expand(*alike.shape, 2)
+        super().__init__(alike.shape, torch.Size((2,)), validate_args=validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: "InlierOutlier | None" = None) -> "InlierOutlier":
         """The same density over a larger batch."""
