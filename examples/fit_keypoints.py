@@ -43,7 +43,7 @@ def main() -> None:
 
     model = KeypointBody(body, prior, "coco17")
     observation = Observation(camera, keypoints, "coco17")
-    fit = fit_keypoints(model, body, prior, observation, steps=80 if quick else 340)
+    fit = fit_keypoints(model, body, prior, observation, steps=80 if quick else 365)
 
     error = pa_mpjpe(body(fit.pose).joints, body(truth).joints)
     print(f"joints: {error.mean():.0f} mm from the truth after a similarity, {error.max():.0f} mm for the worst person")

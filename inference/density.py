@@ -45,7 +45,7 @@ def log_terms(
 
     What ``BodyELBO`` finds with a guide of point masses there, in two thirds of the time: no guide is run.
     """
-    told = poutine.trace(poutine.condition(model, data=sites)).get_trace(observation)
+    told = poutine.trace(poutine.condition(model, data=dict(sites))).get_trace(observation)
     trace = prune_subsample_sites(told)
     trace.compute_log_prob()
     return {

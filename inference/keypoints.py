@@ -21,8 +21,8 @@ from .start import TURNS, alternatives, keypoint_starts, without_keypoints
 DOUBT, CERTAIN = 0.1, 0.02
 """How wide the site ``noise`` starts where keypoints are doubted, and in the last round, as a share of the person's box."""
 
-STEPS, STEPS_OF_RIGS = 340, 1020
-SHARES = (0.37, 0.25, 0.175, 0.13, 0.075)
+STEPS, STEPS_OF_RIGS = 365, 1095
+SHARES = (0.345, 0.23, 0.11, 0.137, 0.178)
 """Of the steps: upright, without a keypoint and with all of them again, then these two once more."""
 
 Progress = Callable[[int, int], None]
@@ -57,7 +57,7 @@ def fit_keypoints(
         observation: with keypoints.
         turns: the orientations of the first round, angles in radians about the vertical.
         doubts, again: how many keypoints are doubted in the second and in the third round, each in a start of its own.
-        steps: of all rounds together; 340 unless told, and 1020 for rigs, which show a body so closely that it takes as many.
+        steps: of all rounds together; 365 unless told, and 1095 for rigs, which show a body so closely that it takes as many.
         optimiser: instead of Adam.
         seed, progress: as of ``fit_map``.
 

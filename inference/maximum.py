@@ -124,6 +124,7 @@ class _Descent:
                 f"fit_map: the model tells of {', '.join(sorted(unseen))} but the observation holds none; give it, or hide the "
                 "site with poutine.block."
             )
+        assert guide.prototype_trace is not None  # since then
         places = dict(guide.prototype_trace.iter_stochastic_nodes())
         self.supports = {name: transform_to(places[name]["fn"].support) for name in self.parameters}
         self.losses: list[Tensor] = []

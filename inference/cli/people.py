@@ -23,7 +23,7 @@ from .fitted import FittedPeople
 
 FOCAL_SPREAD = 0.25
 """How unsure an unknown focal length is: standard deviation of its logarithm around the picture's diagonal."""
-STEPS = 340
+STEPS = 365
 """Of a fit to keypoints, unless told."""
 FEWEST, CONFIDENT = 4, 0.2
 """How many keypoints, of what confidence, a person must have: fewer leave the place and the size of a body to the prior."""
