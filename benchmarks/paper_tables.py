@@ -39,21 +39,21 @@ def main() -> None:
     print("pictures/s: of one processor, by its own time\n")
     begun, late = time.perf_counter(), time.time() + 60 * (options.minutes or 0)
     found = {1: run.table(1)}
-    minutes = (time.perf_counter() - begun) / 60
+    minutes = _processors() / 60
     rows = run.rows_until(late) if options.minutes else {2: TABLES[2], 3: TABLES[3]}
     for table in (2, 3):
         if left := [row for row in TABLES[table] if row not in rows[table]]:
             print(f"of table {table} not measured, as {options.minutes:g} minutes were over: {', '.join(left)}")
         if rows[table]:
             found[table] = run.table(table, rows[table])
-    spent = os.times()
     print(
-        f"all: {(time.perf_counter() - begun) / 60:.1f} minutes by the clock, {sum(spent[:4]) / 60:.1f} of processors,"
+        f"all: {(time.perf_counter() - begun) / 60:.1f} minutes by the clock, {_processors() / 60:.1f} of processors,"
         " less what was kept\n"
     )
     targets = judged(found)
     if options.set == "small" and not options.quick:
-        targets.append(Target("minutes of the first table on SynthOcc-small, less what was kept", minutes, 15.0))
+        what = "minutes of two processors, half of the time of all, for the first table on SynthOcc-small"
+        targets.append(Target(f"{what}, less what was kept", minutes / 2, 15.0))
     for target in targets:
         print(target)
     sys.exit(0 if all(target.held for target in targets) else 1)
@@ -74,11 +74,12 @@ class Run:
 
     def table(self, number: int, rows: tuple[str, ...] = ()) -> Results:
         """One table, or some of its rows, printed."""
-        begun = time.perf_counter()
+        begun, spent = time.perf_counter(), _processors()
         told = run_eval(self._asked(number, rows), self.pictures, self._parts(number))
         assert told is not None
         print(f"versions: {', '.join(f'{name} {version}' for name, version in told.versions.items())}")
-        print(f"{(time.perf_counter() - begun) / 60:.1f} minutes by the clock, less what was kept\n", flush=True)
+        clock, spent = ((now - before) / 60 for now, before in ((time.perf_counter(), begun), (_processors(), spent)))
+        print(f"{clock:.1f} minutes by the clock, {spent:.1f} of processors, less what was kept\n", flush=True)
         return told
 
     def rows_until(self, end: float) -> dict[int, tuple[str, ...]]:
@@ -112,6 +113,11 @@ class Run:
             if table != 3
             else Parts(self.parts.features, self.beside, steps=self.parts.steps, device=self.parts.device)
         )
+
+
+def _processors() -> float:
+    """Seconds that processors spent on this, those of processes that ended included."""
+    return sum(os.times()[:4])
 
 
 def _in_turn(*tables: int) -> list[tuple[int, str]]:
