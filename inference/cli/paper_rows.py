@@ -6,10 +6,9 @@ TABLES: dict[int, tuple[str, ...]] = {
     1: ("mean-pose", "regressor", "neural-smpl", "nbv"),
     2: ("regressor", "smplify", "outline", "eft", "neural-smpl", "neural-smpl+keypoints", "nbv", "nbv+keypoints"),
     3: (
-        "nbv", "regressor", "nbv-features-alone", "nbv-without-guess", "nbv-mesh", "nbv-without-outliers",
-        "nbv-one-direction", "nbv-tau-0.1",
-        "nbv-tau-10", "nbv-without-matches", "nbv-from-the-mean", "nbv+outline", "nbv+keypoints", "outline",
-        "nbv+keypoints+outline", "released-code",
+        "nbv", "regressor", "nbv-one-direction", "nbv-mesh", "nbv-without-outliers", "released-code",
+        "nbv-features-alone", "nbv-without-guess", "nbv-without-matches", "nbv-tau-0.1", "nbv-tau-10",
+        "nbv-from-the-mean", "nbv+outline", "nbv+keypoints", "outline", "nbv+keypoints+outline",
     ),
 }  # fmt: skip
 """Methods under all conditions, fits from one start, what each part is worth."""
