@@ -3,9 +3,9 @@
 ``python benchmarks/paper_tables.py [--set small] [--features FILE] [--without-contrast FILE] [--one-direction FILE]
 [--eight-directions FILE] [--out FOLDER] [--jobs N] [--minutes N] [--quick]``. The files in the middle are of features learnt
 otherwise; rows without theirs are named as lacking. What it prints is committed as text beside it, and the CSV that it
-writes; JSON and reports are in the folder, and a run that was stopped goes on from there. The tables share what was answered: what one has
-measured no other measures again. With ``--minutes`` no row of the second and third table is begun later than that, rows of
-both in turn, and those that are left out are named.
+writes; JSON and reports are in the folder, and a run that was stopped goes on from there. The tables share what was
+answered: what one has measured no other measures again. With ``--minutes`` no row of the second and third table is begun
+later than that, rows of both in turn, and those that are left out are named.
 """
 
 import argparse
