@@ -12,8 +12,8 @@ from jaxtyping import Float
 from kornia.geometry import conversions
 from torch import Tensor
 
-# Exponential and logarithm are kornia's, which pass the tests here. Its map from matrices to quaternions (0.9.0) changes sign
-# where two entries tie, which makes its gradient wrong there: that one is ours, and the way back in fewer operations.
+# Exponential, logarithm and quaternions to matrices are kornia's, which pass the tests here. Its map from matrices to
+# quaternions (0.9.0) changes sign where two entries tie, which makes its gradient wrong there: that one is ours.
 SixLayout = Literal["interleaved", "consecutive"]
 
 
@@ -39,9 +39,7 @@ def matrix_to_axis_angle(rotation: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B
 
 def quaternion_to_matrix(quaternion: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 3 3"]:
     """The rotation of a quaternion (w, x, y, z) of any length but 0; q and -q are the same rotation."""
-    unit = torch.nn.functional.normalize(quaternion, dim=-1)
-    products = (unit[..., :, None] * unit[..., None, :]).flatten(-2)
-    return (products @ _of_products(unit.dtype, unit.device)).unflatten(-1, (3, 3))
+    return conversions.quaternion_to_rotation_matrix(quaternion)
 
 
 def matrix_to_quaternion(rotation: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 4"]:
@@ -157,24 +155,3 @@ def _interleaved(layout: str) -> bool:
 
 def _columns(six: Tensor, layout: str) -> tuple[Tensor, Tensor]:
     return (six[..., 0::2], six[..., 1::2]) if _interleaved(layout) else (six[..., :3], six[..., 3:])
-
-
-@lru_cache(maxsize=16)
-def _of_products(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "16 9"]:
-    """What each product of two entries of a unit quaternion (w, x, y, z) adds to each entry of its matrix."""
-    w, x, y, z = range(4)
-    squares = ((1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1))
-    doubles = {
-        (0, 1): (x, y, -1, z),
-        (0, 2): (x, z, 1, y),
-        (1, 2): (y, z, -1, x),
-    }  # R01 = 2 (xy - wz), R10 = 2 (xy + wz)
-    with torch.inference_mode(False):  # kept for later calls, which may want gradients
-        told = torch.zeros(4, 4, 3, 3, dtype=dtype)
-        for row, signs in enumerate(squares):
-            told[range(4), range(4), row, row] = torch.tensor(signs, dtype=dtype)
-        for (row, column), (one, other, sign, axis) in doubles.items():
-            for at, turned in (((row, column), sign), ((column, row), -sign)):
-                told[(one, other), (other, one), *at] = 1.0
-                told[(w, axis), (axis, w), *at] = float(turned)
-        return told.reshape(16, 9).to(device)
