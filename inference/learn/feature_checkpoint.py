@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.functional import normalize
 
 from probbody.contracts import ArticulatedBody
 from probbody.data.files import written_whole
@@ -14,6 +16,7 @@ from probbody.extractors.rest_joints import RestJoints
 from probbody.extractors.small_unet import SmallUNet
 from probbody.extractors.trunks import trunk_of, words_of
 
+from .contrast import FeatureBank
 from .feature_run import FeatureRun
 from .feature_settings import training_of
 
@@ -41,7 +44,8 @@ def begin_with(run: FeatureRun, path: Path) -> None:
     """Weights and bank of another learning, of the same trunk, for a first step that is not from nothing.
 
     The weights are the moving mean of theirs; layers of the head for the body that have another form begin anew, as the
-    optimiser does.
+    optimiser does. A bank of another number of directions gives every direction of a vertex the mean of its own, and clutter is
+    taken over where as much of it is kept.
     """
     state = _read(path)
     try:
@@ -52,7 +56,7 @@ def begin_with(run: FeatureRun, path: Path) -> None:
         weights = {n: v for n, v in known.items() if n in own or not n.startswith("body.")} | anew
         run.reader.load_state_dict(weights)
         run.average.load_state_dict(weights)
-        run.bank.load_state_dict(state["bank"])
+        run.bank.load_state_dict(_suited(state["bank"], run.bank))
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error
 
@@ -70,6 +74,15 @@ def run_of(path: Path, body: ArticulatedBody) -> FeatureRun:
         raise BadInput(f"{path}: expected a checkpoint of a reader, found one of something else.") from error
     _fill(run, state, path)
     return run
+
+
+def _suited(bank: dict[str, Tensor], own: FeatureBank) -> dict[str, Tensor]:
+    rows, directions = bank["rows"], own.rows.shape[1]
+    if rows.shape[1] != directions:
+        bank = bank | {"rows": normalize(rows.mean(1, keepdim=True), dim=-1).expand(-1, directions, -1)}
+    if bank["clutter"].shape != own.clutter.shape:
+        bank = bank | {"clutter": own.clutter, "seen": own.seen}
+    return bank
 
 
 def _read(path: Path) -> dict[str, Any]:
