@@ -68,7 +68,7 @@ def test_a_detector_loses_what_is_hidden_and_nothing_else(benchmark: SynthOcc) -
     extent = (places.amax(1) - places.amin(1)).norm(dim=-1).mean()
     assert 0.5 * 0.012 < float(off.mean() / extent) < 2 * 0.012
     again = ask(body, scenes.pictures[2:3], nothing[2:3], 2, scenes.numbers[2:3])
-    assert torch.equal(again, seen[2:3])
+    torch.testing.assert_close(again, seen[2:3], atol=1e-4, rtol=0)  # bodies of a batch are multiplied together
 
 
 def test_a_protocol_knows_what_pictures_depend_on(benchmark: SynthOcc) -> None:

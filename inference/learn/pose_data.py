@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from probbody.data.capture import read_motions
@@ -21,6 +21,8 @@ class PoseSet:
     angles: Float[Tensor, "T 21 3"]
     chances: Float[Tensor, " T"]
     clips: tuple[str, ...]
+    takes: Int[Tensor, " T"]
+    """Of which of the clips each frame is."""
 
     def __len__(self) -> int:
         return len(self.angles)
@@ -32,6 +34,11 @@ class PoseSet:
         chosen = self.angles[frames]
         turned = torch.rand(count, 1, 1, generator=generator) < 0.5
         return torch.where(turned, mirrored(chosen), chosen)
+
+    def takes_alike(self) -> "PoseSet":
+        """The same frames, every take as likely as any other, however long and varied it is."""
+        lengths = torch.bincount(self.takes, minlength=len(self.clips)).to(self.chances)
+        return replace(self, chances=1 / (len(self.clips) * lengths[self.takes]))
 
 
 def taught_and_held_out(
@@ -77,7 +84,7 @@ def pose_set(motions: Sequence[Motion], *, held_out: bool) -> PoseSet:
     A take counts as the square root of its seconds times the spread of its poses (root mean square over joints, radians,
     at least 0.02), so that neither length nor standing still outweighs variety.
     """
-    angles, chances, names = [], [], []
+    angles, chances, names, takes = [], [], [], []
     for motion in motions:
         for clip in motion.clips:
             frames = slice(clip.start, clip.start + clip.length)
@@ -88,8 +95,9 @@ def pose_set(motions: Sequence[Motion], *, held_out: bool) -> PoseSet:
             weight = (len(kept) / motion.fps) ** 0.5 * spread
             angles.append(kept)
             chances.append(torch.full((len(kept),), weight / len(kept)))
+            takes.append(torch.full((len(kept),), len(names)))
             names.append(clip.name)
     if not angles:
-        return PoseSet(torch.zeros(0, 21, 3), torch.zeros(0), ())
+        return PoseSet(torch.zeros(0, 21, 3), torch.zeros(0), (), torch.zeros(0, dtype=torch.long))
     every = torch.cat(chances)
-    return PoseSet(torch.cat(angles), every / every.sum(), tuple(names))
+    return PoseSet(torch.cat(angles), every / every.sum(), tuple(names), torch.cat(takes))

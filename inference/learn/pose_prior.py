@@ -73,10 +73,17 @@ def train_pose_prior(
     taught, kept = taught_and_held_out(data, licence)
     checkpoint = checkpoint_of(out)
     prior, losses = learnt(taught, training, checkpoint, resume=resume, licence=licence, progress=progress)
+    settle(prior, taught, training.seed)
     with written_whole(out) as path:
         prior.save(path, {"seed": str(training.seed), "steps": str(training.steps)})
     checkpoint.unlink(missing_ok=True)
     return PosePriorResult(prior, losses, kept.clips)
+
+
+def settle(prior: VaePose, taught: PoseSet, seed: int, draws: int = 20_000) -> None:
+    """Takes the density of a prior's code from the poses that it has learnt from, every take as likely as any other."""
+    angles = taught.takes_alike().draw(draws, torch.Generator().manual_seed(seed))
+    prior.settle(axis_angle_to_matrix(angles))
 
 
 def checkpoint_of(out: str | Path) -> Path:

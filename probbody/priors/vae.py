@@ -17,20 +17,34 @@ from .weights import expect_shapes, read_weights, write_weights
 
 KIND = "pose prior, variational autoencoder"
 SLOPE, DROPOUT = 0.2, 0.1
+SHARE = 0.75
+"""Chosen on takes that the density was not taken from: see the card of the prior that ships."""
 
 
 class VaePose(PosePrior):
-    """A decoder from standard normal codes to joint rotations, and the encoder that was learnt with it.
+    r"""A decoder to joint rotations, the encoder that was learnt with it, and how the encoder spreads real poses.
 
     The networks are those of VPoser's second form: the encoder reads axis-angles, the decoder writes six numbers a joint,
     a (3, 2) matrix row by row (``interleaved``), made a rotation by Gram-Schmidt. ``decode`` and ``encode`` are always
     deterministic, whether or not the module is set to train. ``log_noise`` is the standard deviation, in the tangent
     space of each joint, of real rotations about decoded ones; with it the decoder is a density over poses.
 
-    References: Pavlakos et al. (2019), arXiv:1904.05866.
+    Where real poses are encoded to is not standard normal, though the learning draws it there: narrower on the whole, with
+    its coordinates correlated. ``settle`` finds their mean and covariance, and from then on the code is the whitened one,
+
+    .. math:: z = m + L c, \quad c \sim N(0, I), \quad L L^T = \mathrm{cov}(\mathrm{encoder\ means\ of\ real\ poses})
+
+    but for a little shrinking, so that a standard normal code is a pose as real ones are. Until then m is 0, L the identity.
+
+    References:
+        Pavlakos et al. (2019), arXiv:1904.05866, for the networks.
+        Ghosh et al. (2020), From variational to deterministic autoencoders, arXiv:1903.12436, sec. 4, for the density of
+        the code that is found after the learning.
     """
 
     log_noise: Float[Tensor, "M 3"]
+    code_mean: Float[Tensor, " Z"]
+    code_scale: Float[Tensor, "Z Z"]
 
     def __init__(self, *, num_joints: int = 21, num_code: int = 32, hidden: int = 512, licence: str = "") -> None:
         super().__init__()
@@ -52,6 +66,8 @@ class VaePose(PosePrior):
         first, second = nn.Linear(num_code, hidden), nn.Linear(hidden, hidden)
         self.decoder = nn.ModuleDict({"first": first, "second": second, "third": last})
         self.log_noise = nn.Parameter(torch.full((num_joints, 3), -2.0))
+        self.register_buffer("code_mean", torch.zeros(num_code))
+        self.register_buffer("code_scale", torch.eye(num_code))
 
     def code(self) -> Density:
         """Standard normal."""
@@ -61,18 +77,33 @@ class VaePose(PosePrior):
 
     def decode(self, code: Float[Tensor, "B Z"]) -> Float[Tensor, "B M 3 3"]:
         """The joint rotations that the code stands for."""
-        return self._write(code, learning=False)
+        return self._write(self.code_mean.to(code) + code @ self.code_scale.to(code).mT, learning=False)
 
     def encode(self, rotations: Float[Tensor, "B M 3 3"]) -> Float[Tensor, "B Z"]:
-        """The mean of the codes that the encoder would give these rotations."""
-        return self.posterior(rotations).base_dist.loc
+        """The code that stands for the mean of what the encoder would give these rotations."""
+        away = self.posterior(rotations).base_dist.loc - self.code_mean.to(rotations)
+        return torch.linalg.solve_triangular(self.code_scale.to(rotations), away.mT, upper=False).mT
 
     def posterior(self, rotations: Float[Tensor, "B M 3 3"]) -> Independent:
-        """The encoder's normal density of the code, given rotations; event shape (Z,)."""
+        """The encoder's normal density, given rotations, of ``z = m + L code``; event shape (Z,)."""
         return self._read(rotations, learning=False)
 
+    def settle(self, rotations: Float[Tensor, "B M 3 3"], share: float = SHARE) -> None:
+        """Takes the density of the code from real poses, once the networks have learnt.
+
+        ``share`` of mean and covariance is theirs, the rest the standard normal's that the learning draws codes to: takes
+        are few and unlike each other.
+        """
+        if len(rotations) < 2:
+            raise ValueError(f"rotations: expected two poses or more, found {len(rotations)}.")
+        with torch.no_grad():
+            means = self.posterior(rotations).base_dist.loc.double()
+            still = torch.eye(self.num_code, dtype=means.dtype, device=means.device)
+            self.code_mean.copy_(share * means.mean(0))
+            self.code_scale.copy_(torch.linalg.cholesky(share * torch.cov(means.mT) + (1 - share) * still))
+
     def reconstruct(self, rotations: Float[Tensor, "B M 3 3"]) -> tuple[Independent, Float[Tensor, "B M 3 3"]]:
-        """One pass as in learning: the posterior, and the rotations of one draw, with batch statistics and dropout."""
+        """One pass as in learning: the encoder's density, and the rotations of one draw, with batch statistics and dropout."""
         posterior = self._read(rotations, learning=True)
         return posterior, self._write(posterior.rsample(), learning=True)
 
@@ -123,6 +154,7 @@ class VaePose(PosePrior):
             raise BadInput(f"{path}: expected num_joints, num_code and hidden in its words, found {words}.") from error
         prior = cls(**sizes, licence=words.get("licence", ""))
         own = prior.state_dict()
+        tensors = {name: own[name] for name in ("code_mean", "code_scale")} | tensors  # a prior that did not settle
         expect_shapes(path, tensors, {name: tuple(value.shape) for name, value in own.items()})
         prior.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
         return prior.eval().requires_grad_(False)
