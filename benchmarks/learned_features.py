@@ -1,8 +1,10 @@
 """From pixels to bodies on drawn pictures that nothing was learnt from: the regressor, and what a fit adds to it.
 
-``python benchmarks/learned_features.py [--data FOLDER] [--features FILE] [--pictures N] [--quick]``. Pictures, patches and
-splits: see ``learned_scenes.py``; methods are those of ``probbody eval``, which has patches that are sought instead of
-random ones, and intervals. Lengths in mm, root joint at the origin for MPJPE; seconds include the reading of the picture.
+``python benchmarks/learned_features.py [--data FOLDER] [--features FILE] [--with NAME=FILE ...] [--pictures N] [--quick]``.
+``--with`` adds 3DNBF with features learnt otherwise, from the same guess: for the last target some of as short a learning
+with contrast ("contrast"), and some without ("no contrast"). Pictures, patches and splits: see ``learned_scenes.py``; methods
+are those of ``probbody eval``, which has patches that are sought instead of random ones, and intervals. Lengths in mm, root
+joint at the origin for MPJPE; seconds include the reading of the picture.
 """
 
 import argparse
@@ -10,11 +12,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from learned_scenes import UnseenPictures, behind_patches, unseen_pictures
+from other_features import with_features_of
 from verdicts import AtLeast, Target
 
 from probbody.bodies.open_body import open_body
@@ -52,6 +55,7 @@ def main() -> None:
     beside = Path(__file__).parents[1] / ".." / "shared" / "data"
     asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
     asked.add_argument("--features", type=Path, help="other learnt features than those that ship")
+    asked.add_argument("--with", dest="beside", action="append", default=[], metavar="NAME=FILE")
     asked.add_argument("--pictures", type=int, default=500)
     asked.add_argument("--seed", type=int, default=2)
     asked.add_argument("--quick", action="store_true")
@@ -68,9 +72,13 @@ def main() -> None:
         "regressor + 3DNBF, O = 1": shop.one_direction(),
         "3DNBF from the mean pose": shop.from_the_mean(),
     }
+    for words in options.beside:
+        name, file = words.split("=", 1)
+        methods[f"features: {name}"] = replace(shop, learnt=with_features_of(Path(file), learnt)).nbv()
     count = 8 if options.quick else options.pictures
     if options.quick:
-        methods = {name: methods[name] for name in ("mean pose", "regressor", "regressor + 3DNBF")}
+        few = ("mean pose", "regressor", "regressor + 3DNBF")
+        methods = {name: method for name, method in methods.items() if name in few or name.startswith("features: ")}
     clean = unseen_pictures(options.data, count, options.seed)
     print(
         f"{count} drawn pictures that nothing was learnt from, seed {options.seed}; torch {torch.__version__}, one thread"
@@ -141,18 +149,21 @@ def judged(found: dict[tuple[str, str], Row]) -> list[Target | AtLeast]:
     gain = 100 * (1 - found["regressor + 3DNBF", far].pa.value() / found["regressor", far].pa.value())
     cost = 100 * (found["regressor + 3DNBF", clean].pa.value() / found["regressor", clean].pa.value() - 1)
     apart = paired(found["regressor + 3DNBF", far].pa, found["regressor", far].pa)
-    print(f"\nPA-MPJPE of 3DNBF less the regressor's at @80, paired: {apart}")
+    interval = f"{apart.estimate:+.1f} [{apart.low:+.1f}, {apart.high:+.1f}]"
+    print(f"\nPA-MPJPE of 3DNBF less the regressor's at @80, paired: {interval} mm")
     targets: list[Target | AtLeast] = [
         Target("MPJPE of the regressor over the mean pose's, clean", ratio, 0.5),
         AtLeast("what 3DNBF takes off the regressor's PA-MPJPE at @80", gain, 15.0, " %"),
         Target("what 3DNBF adds to the regressor's PA-MPJPE, clean", cost, 2.0, " %"),
     ]
-    blind = found.get(("regressor + 3DNBF, O = 1", far))
-    if blind is not None:
-        lost = 100 * (1 - blind.pa.value() / found["regressor", far].pa.value())
-        targets.append(
-            Target("share of that gain that is left with O = 1", lost / gain if gain > 0 else float("nan"), 0.8)
-        )
+    for name, of, beside in (
+        ("regressor + 3DNBF, O = 1", "with O = 1", "regressor + 3DNBF"),
+        ("features: no contrast", "without contrast, of as long a learning", "features: contrast"),
+    ):
+        if (name, far) in found and (beside, far) in found:
+            full, less = (found["regressor", far].pa.value() - found[each, far].pa.value() for each in (beside, name))
+            share = less / full if full > 0 else float("nan")
+            targets.append(Target(f"share of that gain that is left {of}", share, 0.8))
     return targets
 
 
