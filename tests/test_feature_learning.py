@@ -1,11 +1,13 @@
 """A reader learnt from pictures: its losses, a training that goes on where it was, and what is fitted afterwards."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
@@ -63,6 +65,15 @@ def test_a_missed_spot_is_what_the_places_around_it_are_told() -> None:
             assert float(missed_spots(logits, places)[body, joint]) == pytest.approx(-slow, rel=1e-5)
 
 
+def behind_a_board(step: int, size: int) -> Lesson:
+    """Pictures whose left half is covered by something as plain as the wall."""
+    lesson = lessons(step, size)
+    images, occluder = lesson.images.clone(), lesson.occluder.clone()
+    images[..., : images.shape[3] // 2], occluder[..., : occluder.shape[2] // 2] = 0.5, True
+    shown = lesson.visible & (lesson.pixels[..., 0] >= images.shape[3] / 2)
+    return replace(lesson, images=images, occluder=occluder, visible=shown)
+
+
 def test_a_training_learns(tmp_path: Path) -> None:
     training = settings(steps=40, batch=8, rate=4e-3, variation=None, log_every=5, save_every=40)
     run = train_features(lessons, BODY, tmp_path / "c", training, trunk=small_trunk(), progress=False)
@@ -72,6 +83,8 @@ def test_a_training_learns(tmp_path: Path) -> None:
     measured = examined(run, BODY, lessons, 16)
     assert measured.told_apart > 0.8
     assert measured.nearest > 0.05  # by chance 0.015
+    assert measured.hidden_apart == 0.5  # nothing is hidden
+    assert examined(run, BODY, behind_a_board, 16).hidden_apart > 0.7
 
 
 def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
@@ -248,6 +261,15 @@ def test_a_training_can_begin_with_what_another_has_learnt(tmp_path: Path) -> No
     for name, value in first.average.state_dict().items():
         assert torch.equal(other.reader.state_dict()[name], value), name
     assert torch.equal(other.bank.rows, first.bank.rows)
+    undirected = new_run(BODY, settings(directions=1), small_trunk(), lessons)
+    begin_with(undirected, tmp_path / "a")
+    rows = normalize(first.bank.rows.mean(1, keepdim=True), dim=-1)
+    assert torch.equal(undirected.bank.rows, rows)
+    assert torch.equal(undirected.bank.clutter, first.bank.clutter)
+    regressed = new_run(BODY, settings(contrast=None), small_trunk(), lessons)
+    begin_with(regressed, tmp_path / "a")  # keeps less clutter
+    assert torch.equal(regressed.bank.rows, first.bank.rows)
+    assert not len(regressed.bank.remembered)
     state = torch.load(tmp_path / "a", weights_only=True)
     del state["average"]["body.spots.weight"]
     state["average"]["body.brief.weight"] = torch.zeros(3, 3)

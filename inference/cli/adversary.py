@@ -112,12 +112,12 @@ class OnPeople(Ground):
     """A data set that the user has."""
 
     def __init__(self, trial: OnSet, condition: Attacked) -> None:
-        self.trial, self.condition, self.hurt = trial, condition, trial.hurt(condition)
-        self._set = trial
+        self.trial: OnSet = trial
+        self.condition, self.hurt = condition, trial.hurt(condition)
 
     def patches(self) -> WorstPatches:
         """By the people's numbers in the set."""
-        return self.hurt.patches(self._set.size, len(self._set))
+        return self.hurt.patches(self.trial.size, len(self.trial))
 
     def damage(self) -> str:
         """The attack's."""
@@ -125,8 +125,8 @@ class OnPeople(Ground):
 
     def mapped(self, number: int) -> Mapped:
         """Beside the crop."""
-        crops = self._set.cases(Clean(), slice(number, number + 1))
-        return Mapped(self.hurt.map(crops), crops.images[0], self.hurt.attack.grid.boxes(self._set.size))
+        crops = self.trial.cases(Clean(), slice(number, number + 1))
+        return Mapped(self.hurt.map(crops), crops.images[0], self.hurt.attack.grid.boxes(self.trial.size))
 
 
 def run_adv_occ(pictures: Pictures, parts: Parts, wanted: Wanted) -> None:
