@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Fit articulated bodies to images, and say honestly what was not seen.",
-    epilog="Exit codes: 0 done; 2 an input that cannot be used, named in one sentence; 130 interrupted, as shells have it.",
+    epilog="Exit codes: 0 done; 2 an input that cannot be used or an interruption, told in one sentence.",
 )
 train = typer.Typer(no_args_is_help=True, help="Train parts that ship, from data and a seed.")
 app.add_typer(train, name="train")
@@ -313,7 +313,7 @@ def features(
 
 
 def main() -> None:
-    """Run the command line: a bad input is one sentence and exit code 2, an interruption exit code 130."""
+    """Run the command line: a bad input and an interruption are one sentence and exit code 2."""
     try:
         code = app(standalone_mode=False)
         if code == 130:  # typer makes an exit code of an interruption
@@ -323,7 +323,7 @@ def main() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         print("probbody: interrupted; what was finished is kept, and the next run goes on from there.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(2)
     except OSError as error:
         print(f"probbody: {error.filename}: cannot be read or written ({error.strerror}).", file=sys.stderr)
         sys.exit(2)
