@@ -87,10 +87,11 @@ def _lean(fitted: FittedPeople) -> Float[Tensor, " B"]:
 
 _SEEN_BY_EYE = (
     "seen by eye on the sheets (--pictures), which the error does not tell:",
-    "- lean: people who stand lean by 11 to 30 degrees (1267515, 1306934, 1691872, 1699226, 200887), of which the camera above",
+    "- lean: people who stand lean by 12 to 33 degrees (1267515, 1306934, 1691872, 1699226, 200887), of which the camera above",
     "  the pool (129648) explains up to 20. One view hardly tells lean from shortness, and the prior of the orientation is",
     "  wide enough for a camera pitched by 20 degrees. The rider 209396 sits upright, his arms at the handlebar.",
-    "- a keypoint that is right is not believed where limbs fold out of the prior's reach: 1295074 and 186932, a hip each.",
+    "- a keypoint that is right is not believed where limbs fold out of the prior's reach: 1295074 and 186932, a hip each,",
+    "  1732309, a knee of somebody cut off at the hips.",
     "- 1267515, 1295074, 1699226, 1732309, 1738885 are cut by the picture's edge: what lies outside is the prior's guess.",
     "- what was not marked is guessed, plausibly but not truly: 200887's hands, which he holds before him, hang in the air;",
     "  the riders' far legs (186932, 187444) stand on air instead of lying about the horse.",
