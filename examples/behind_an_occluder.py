@@ -64,7 +64,7 @@ def main() -> None:
 
     # From the prior's middle pose; the units of the sites differ, and so do the rates.
     start = {"orientation": upright[None], "place": middle[None] + 0.02 * torch.randn(1, people, 3)}
-    stages = (Stage(40 if given.quick else 120, None, Adam(0.1, {"orientation": 0.03, "place": 0.005})),)
+    stages = (Stage(60 if given.quick else 120, None, Adam(0.1, {"orientation": 0.03, "place": 0.005})),)
     fits = {
         name: fit_map(models[name], observation, stages=stages, start=start) for name in ("outliers", "no outliers")
     }
