@@ -84,7 +84,7 @@ def pose_set(motions: Sequence[Motion], *, held_out: bool) -> PoseSet:
     A take counts as the square root of its seconds times the spread of its poses (root mean square over joints, radians,
     at least 0.02), so that neither length nor standing still outweighs variety.
     """
-    angles, chances, names, takes = [], [], [], []
+    angles, chances, takes, names = [], [], [], list[str]()
     for motion in motions:
         for clip in motion.clips:
             frames = slice(clip.start, clip.start + clip.length)
