@@ -22,6 +22,7 @@ from verdicts import AtLeast, Target
 
 from probbody.bodies.open_body import open_body
 from probbody.extractors.shipped import load_features, shipped_features
+from probbody.inference.cli.compared import named_file
 from probbody.inference.cli.methods import Workshop
 from probbody.inference.evaluate import Answer, Method, Seen
 from probbody.metrics import Procrustes, Rooted, auc, joint_scores, paired
@@ -73,8 +74,8 @@ def main() -> None:
         "3DNBF from the mean pose": shop.from_the_mean(),
     }
     for words in options.beside:
-        name, file = words.split("=", 1)
-        methods[f"features: {name}"] = replace(shop, learnt=with_features_of(Path(file), learnt)).nbv()
+        name, file = named_file("--with", words)
+        methods[f"features: {name}"] = replace(shop, learnt=with_features_of(file, learnt)).nbv()
     count = 8 if options.quick else options.pictures
     if options.quick:
         few = ("mean pose", "regressor", "regressor + 3DNBF")

@@ -27,8 +27,12 @@ def judged(found: dict[int, Results]) -> list[Target | AtLeast]:
     if third is None or third.find("3DNBF", "@80") is None:
         return targets
     own = dict.fromkeys(one.method for one in third.results)
-    beside = {name: USUAL if USUAL in own and name in (CONTRAST, ONE, EIGHT) else "3DNBF" for name in _WORTH}
-    apart = {name: worse(third, name, beside.get(name, "3DNBF")) for name in own if name not in ("3DNBF", USUAL)}
+    learnt_shortly = (CONTRAST, ONE, EIGHT) if USUAL in own else ()
+    apart = {
+        name: worse(third, name, USUAL if name in learnt_shortly else "3DNBF")
+        for name in own
+        if name not in ("3DNBF", USUAL)
+    }
     targets += [AtLeast(words, apart[name], 0.0, " mm") for name, words in _WORTH.items() if name in apart]
     return targets
 

@@ -43,7 +43,7 @@ def log_terms(
 ) -> dict[str, Float[Tensor, " B"]]:
     """The log density of every site where the latent ones have these values.
 
-    What ``BodyELBO`` finds with a guide of point masses there; no guide is run here, which takes less time.
+    What ``BodyELBO`` finds with a guide of point masses there; no guide is run here.
     """
     told = poutine.trace(poutine.condition(model, data=dict(sites))).get_trace(observation)
     trace = prune_subsample_sites(told)

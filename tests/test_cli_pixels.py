@@ -97,7 +97,7 @@ def test_a_fit_mends_the_guess_and_knows_what_it_did_not_see(
     ]
     wanted = body(truth).joints
     found = torch.from_numpy(arrays(tmp_path / "demo")["joints3d_smpl24"])[None]
-    assert pa_mpjpe(found, wanted, seen) < 0.75 * pa_mpjpe(body(guess).joints, wanted, seen)
+    assert pa_mpjpe(found, wanted, seen) < 0.6 * pa_mpjpe(body(guess).joints, wanted, seen)
     turned = axis_angle_to_matrix(torch.from_numpy(arrays(tmp_path / "demo")["global_orient"]).reshape(1, 3))
     assert float(geodesic_angle(guess.rotations[:, 0], truth.rotations[:, 0])) > 2.9  # radians: it faced the other way
     assert float(geodesic_angle(turned.to(guess.rotations), truth.rotations[:, 0])) < 0.5

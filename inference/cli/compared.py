@@ -114,7 +114,7 @@ class Parts:
         shop = shop if self.steps is None else replace(shop, steps=self.steps)
         if self.start is None:
             return shop
-        files = dict(_named("--results", words) for words in self.results)
+        files = dict(named_file("--results", words) for words in self.results)
         if self.start not in files:
             raise BadInput(f"--start: expected one of the names of --results, found {self.start!r}.")
         return replace(shop, start=AsSaved(read_results(files[self.start]), body, self.start))
@@ -123,7 +123,7 @@ class Parts:
         """3DNBF with other features, and what other programs saved."""
         found: list[Method] = []
         for words in self.beside:
-            name, file = _named("--beside", words)
+            name, file = named_file("--beside", words)
             other = load_features(file)
             if len(other.features.features) != len(shop.body.weights):
                 raise BadInput(f"{file}: expected features of {len(shop.body.weights)} vertices, found others.")
@@ -133,7 +133,7 @@ class Parts:
             method = replace(shop, learnt=replace(other, **parts)).nbv()
             found.append(replace(method, name=name))  # type: ignore[type-var]
         for words in self.results:
-            name, file = _named("--results", words)
+            name, file = named_file("--results", words)
             if name != self.start:
                 held = read_results(file)
                 posed = held.rotations is not None
@@ -179,7 +179,8 @@ def attacked(side: int, victim: Method, folder: Path | None, shop: Workshop, tex
     return Attacked(side, joints, of, folder, None if textures is None else TextureFolder(textures))
 
 
-def _named(option: str, words: str) -> tuple[str, Path]:
+def named_file(option: str, words: str) -> tuple[str, Path]:
+    """What ``NAME=FILE`` says; anything else is a ``BadInput`` that names the option."""
     name, separator, file = words.partition("=")
     if not (name and separator and file):
         raise BadInput(f"{option}: expected NAME=FILE, found {words!r}.")

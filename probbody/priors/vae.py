@@ -18,7 +18,7 @@ from .weights import expect_shapes, read_weights, write_weights
 KIND = "pose prior, variational autoencoder"
 SLOPE, DROPOUT = 0.2, 0.1
 SHARE = 0.75
-"""Chosen on takes that the density was not taken from: see the card of the prior that ships."""
+"""Of the density of the code that is taken from real poses; chosen on other takes, see the card of the prior that ships."""
 
 
 class VaePose(PosePrior):
@@ -93,6 +93,9 @@ class VaePose(PosePrior):
 
         ``share`` of mean and covariance is theirs, the rest the standard normal's that the learning draws codes to: takes
         are few and unlike each other.
+
+        Raises:
+            ValueError: fewer than two poses.
         """
         if len(rotations) < 2:
             raise ValueError(f"rotations: expected two poses or more, found {len(rotations)}.")
