@@ -23,7 +23,7 @@ from verdicts import AtLeast, Target
 from probbody.bodies.open_body import open_body
 from probbody.extractors.shipped import load_features, shipped_features
 from probbody.inference.cli.compared import named_file
-from probbody.inference.cli.methods import Workshop
+from probbody.inference.cli.methods import Workshop, without_directions
 from probbody.inference.evaluate import Answer, Method, Seen
 from probbody.metrics import Procrustes, Rooted, auc, joint_scores, paired
 from probbody.metrics.means import Mean
@@ -71,6 +71,7 @@ def main() -> None:
         "regressor + 3DNBF": shop.nbv(),
         "3DNBF, features alone": shop.features_only(),
         "regressor + 3DNBF, O = 1": shop.one_direction(),
+        "features alone, O = 1": replace(shop, learnt=without_directions(learnt)).features_only(),
         "3DNBF from the mean pose": shop.from_the_mean(),
     }
     for words in options.beside:

@@ -33,10 +33,11 @@ person was used.
 
     probbody train features --data POOL --validation OTHER_POOL --out {name} {asked}
 
-{steps} steps were taken. Field: greatest likelihood on pictures learnt from. Background, concentration ({kappa:.1f}) and temper
-({temper:.3g}): on pictures not learnt from. Untempered, the region of 90 % of place and turn held the truth in {covered:.0%} of
-{tempered} pictures; the temper makes it 90 %. Beside features the joints' maps count with an exponent of {spots_count:g} and
-the guess with {guess_counts:g}, chosen on drawn pictures; how far guesses are off was measured on pictures not learnt from.
+{steps} steps were taken. Field: greatest likelihood on pictures learnt from. On pictures not learnt from: background and
+concentration ({kappa:.1f}) by the likelihood of the points given their features, and the temper ({temper:.3g}). Untempered, the
+region of 90 % of place and turn held the truth in {covered:.0%} of {tempered} pictures; the temper makes it 90 %. Beside
+features the joints' maps count with an exponent of {spots_count:g} and the guess with {guess_counts:g}, chosen on drawn
+pictures; how far guesses are off was measured on pictures not learnt from.
 
 ## How well it reads
 

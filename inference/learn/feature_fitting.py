@@ -1,7 +1,8 @@
 """What a learnt reader's features say of a body and of everything else: the field, the background and how features scatter.
 
 The field is of greatest likelihood for many pictures: of a von Mises-Fisher density about sum_o p(o) phi_vo the sum of features
-weighted by p(o), at unit length. Background, concentration and temper are of pictures that were not learnt from.
+weighted by p(o), at unit length. Background and concentration are of greatest conditional likelihood (``conditional.py``), they
+and the temper for pictures that were not learnt from.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from probbody.densities.bessel import concentration_of
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.person_reader import PersonReader
-from probbody.features.backgrounds import MixtureBackground
 from probbody.features.fields import DirectedFeatures
 
+from .conditional import Sights, fitted_emissions
 from .feature_data import Lessons
 from .feature_run import draws, half_precision
 from .feature_sampling import Marking, at_all_visible, elsewhere
@@ -34,6 +34,8 @@ class FeatureFitting:
     batch: int = 32
     components: int = 12
     """Kinds of clutter."""
+    points: int = 16
+    """Visible points of each picture, drawn with replacement."""
     clutter: int = 12
     """Places of clutter of each picture."""
     borrowed: float = 2.0
@@ -58,18 +60,16 @@ def fitted_features(
     fitting = fitting or FeatureFitting()
     reader.eval()
     rows = fitted_rows(reader, marking, lessons, fitting)
-    cosines, clutter = [], []
+    seen, clutter = [], []
     for step in range(max(fitting.kept_out // fitting.batch, 1)):
         lesson = kept_out(step, fitting.batch)
         features = read_features(reader, lesson)
-        points = at_all_visible(features, lesson, marking)
-        expected = normalize((points.shares.unsqueeze(-1) * rows[points.vertex]).sum(1), dim=-1)
-        cosines.append((points.features * expected).sum(-1))
+        seen.append(marking.points(features, lesson, fitting.points, draws(fitting.seed, step)))
         clutter.append(elsewhere(features, lesson, fitting.clutter, draws(fitting.seed, step)))
-    concentration = concentration_of(torch.cat(cosines).double().mean().clamp(0, 1), reader.channels)
-    background = MixtureBackground.fit(torch.cat(clutter).cpu(), fitting.components, fitting.seed).to(rows)
+    sights = Sights.of(seen, rows, clutter)
+    emissions = fitted_emissions(sights, fitting.components, fitting.seed)
     field = DirectedFeatures(rows, marking.limbs, marking.directions)
-    return LearntFeatures(reader, field, float(concentration), background, 1.0, licence)
+    return LearntFeatures(reader, field, float(emissions.concentration), emissions.background, 1.0, licence)
 
 
 def fitted_rows(

@@ -9,13 +9,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from probbody.contracts import ArticulatedBody, Background
-from probbody.densities.bessel import concentration_of
-from probbody.features.backgrounds import MixtureBackground
 from probbody.features.directions import CircleDirections, Directions
 from probbody.features.fields import DirectedFeatures
 from probbody.features.limbs import limbs_of
 from probbody.synth.pictures import Pictures
 
+from .conditional import Sights, fitted_emissions
 from .feature_data import lesson_of
 from .feature_run import draws
 from .feature_sampling import Marking, at_all_visible, elsewhere
@@ -82,15 +81,13 @@ def field_of(
     assert total is not None
     whole = normalize(total.sum(1, keepdim=True), dim=-1)
     rows = normalize(total + BORROWED / marking.directions.count * whole, dim=-1)
-    cosines = []
-    for lesson, features in _seen(extractor, body, pictures, range(taught, taught + kept), seed):
-        points = at_all_visible(features, lesson, marking)
-        expected = normalize((points.shares.unsqueeze(-1).to(rows) * rows[points.vertex]).sum(1), dim=-1)
-        cosines.append((points.features * expected).sum(-1))
-    mean = torch.cat(cosines).double().mean().clamp(0, 1)
-    background = MixtureBackground.fit(torch.cat(clutter).cpu(), components, seed).to(rows)
+    seen = [
+        at_all_visible(features, lesson, marking)
+        for lesson, features in _seen(extractor, body, pictures, range(taught, taught + kept), seed)
+    ]
+    emissions = fitted_emissions(Sights.of(seen, rows, clutter), components, seed)
     field = DirectedFeatures(rows, marking.limbs, marking.directions)
-    return SeenBody(field, float(concentration_of(mean, rows.shape[2])), background)
+    return SeenBody(field, float(emissions.concentration), emissions.background)
 
 
 def _seen(
