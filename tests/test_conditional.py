@@ -1,6 +1,7 @@
 """Concentrations that tell points apart: against brute force, and against those of greatest likelihood."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -62,7 +63,6 @@ def test_limbs_taken_for_others_make_features_count_less(wrong: float) -> None:
     assert new > old - 1e-3
     if wrong:
         assert float(found.concentration) < 0.9 * float(most.concentration)
-
         assert new > old + 0.01
     else:
         assert float(found.concentration) > 0.4 * float(most.concentration)
@@ -77,3 +77,11 @@ def test_no_better_concentration_is_near() -> None:
     for factor in (0.8, 1.25):
         other = Emissions(found.concentration * factor, found.background)
         assert float(sum(other.log_likelihood(some))) < best
+
+
+def test_features_that_are_no_numbers_are_refused() -> None:
+    some = sights(0.0, 20)
+    with pytest.raises(ValueError, match="features: expected finite ones"):
+        fitted_emissions(replace(some, features=some.features / 0), 2)
+    with pytest.raises(ValueError, match="expected unit length"):
+        fitted_emissions(replace(some, clutter=2 * some.clutter), 2)

@@ -6,9 +6,7 @@ import torch
 from probbody.data.motion import mirrored
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.priors.limits import JointLimits, log_hinges
-from probbody.priors.shipped import (
-    joint_limits,
-)
+from probbody.priors.shipped import joint_limits
 
 
 def test_limits_hold_what_people_do() -> None:

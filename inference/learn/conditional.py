@@ -58,11 +58,9 @@ class Sights:
         cls, seen: Sequence[PointFeatures], rows: Float[Tensor, "V O D"], clutter: Sequence[Float[Tensor, "_ D"]]
     ) -> "Sights":
         """All together, as the rows expect them."""
-        features, vertex, shares = (
-            torch.cat([getattr(each, name) for each in seen]) for name in ("features", "vertex", "shares")
-        )
-        expected = normalize((shares.unsqueeze(-1).to(rows) * rows[vertex]).sum(1), dim=-1)
-        return cls(features, expected, rows, torch.cat(list(clutter)))
+        expected = [(each.shares.unsqueeze(-1).to(rows) * rows[each.vertex]).sum(1) for each in seen]
+        features = torch.cat([each.features for each in seen])
+        return cls(features, normalize(torch.cat(expected), dim=-1), rows, torch.cat(list(clutter)))
 
     def some(self, count: int, seed: int) -> "Sights":
         """So many of either kind."""
@@ -104,8 +102,18 @@ def generative(sights: Sights, kinds: int, seed: int = 0) -> Emissions:
 
 
 def fitted_emissions(sights: Sights, kinds: int, seed: int = 0) -> Emissions:
-    """Concentrations and chances of greatest conditional likelihood; directions of the ``kinds`` of clutter of greatest
-    likelihood. The same for the same seed."""
+    """Concentrations and chances of greatest conditional likelihood, by L-BFGS; the same for the same seed.
+
+    Args:
+        sights: at least as many of clutter as there are ``kinds``; ``SIGHTS`` of either are used.
+        kinds: of clutter, whose directions are those of greatest likelihood.
+        seed: of the start of these, and of the sights that are used.
+
+    Raises:
+        ValueError: features that are not finite, or clutter that is too little or not of unit length.
+    """
+    if not bool(sights.features.isfinite().all()):
+        raise ValueError("features: expected finite ones, found others.")
     most, sights = generative(sights, kinds, seed), sights.some(SIGHTS, seed)
     count = len(most.background.weights)
     begin = (BEGIN * most.concentration).log()
