@@ -151,11 +151,15 @@ def test_errors_of_the_guess_are_those_of_the_joints() -> None:
     reading = reader.read(lesson.images, lesson.camera)
     joints = BODY(reading.pose).joints
     off = (joints - joints[:, :1]) - (lesson.surface.joints - lesson.surface.joints[:, :1])
-    torch.testing.assert_close(errors.norm(dim=1), off.flatten(1).norm(dim=1), atol=0.01, rtol=0.01)
+    torch.testing.assert_close(errors[:, :-3].norm(dim=1), off.flatten(1).norm(dim=1), atol=0.01, rtol=0.01)
+    guessed, true = (lesson.camera.project(each[:, :1])[:, 0] for each in (joints, lesson.surface.joints))
+    across = (guessed - true)[:, :2] / lesson.camera.focal * guessed[:, 2:]
+    torch.testing.assert_close(errors[:, -3:-1], across, atol=0.01, rtol=0.01)
+    torch.testing.assert_close(errors[:, -1], (guessed[:, 2] / true[:, 2]).log(), atol=0.01, rtol=0.01)
     assert fitted_guess(reader, lessons, None, FeatureFitting(kept_out=8, batch=8)) is None
     found = fitted_guess(reader, lessons, Variation(), FeatureFitting(kept_out=144, batch=8))
     assert found is not None
-    assert found.scale.shape == (3 * len(BODY.parents) - 3,) * 2
+    assert found.scale.shape == (3 * len(BODY.parents),) * 2
 
 
 def test_ranks_tell_how_well_two_kinds_are_told_apart() -> None:

@@ -65,7 +65,9 @@ class Table:
         """How far each method is from the one compared with, on the same pictures: words of each row, the head first."""
         if not self.against:
             return []
-        rows = [[f"less {self.against}, paired", "", *(f"{m.name}, {m.unit}" for m in self.measures)]]
+        rows = [
+            [f"less {self.against}, paired", "", *(f"{m.name}, {m.unit}" if m.unit else m.name for m in self.measures)]
+        ]
         for condition in self.conditions:
             for method in self.methods:
                 apart = [self.difference(method, condition, measure) for measure in self.measures]

@@ -43,7 +43,7 @@ class FeatureFitting:
     spot_weight: float = 0.5
     """What the joints' maps count for, and ``guess_weight`` the guess: chosen for the least PA-MPJPE of fits, behind patches
     and clean, to drawn pictures of another seed."""
-    guess_weight: float = 0.5
+    guess_weight: float = 1.0
     seed: int = 0
 
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from probbody.extractors.guess_errors import GuessErrors
+from probbody.extractors.guess_errors import GuessErrors, joint_code
 from probbody.extractors.person_reader import PersonReader
 
 from .feature_data import Lessons
@@ -39,8 +39,10 @@ def fitted_guess(
 
 @torch.no_grad()
 def guess_errors(reader: PersonReader, lesson: Lesson) -> Float[Tensor, "B E"]:
-    """Guessed less true joints but the root, both relative to the root's, along the camera's axes, metres."""
+    """Guessed less true joints, as ``joint_code`` has them at the guessed root's depth."""
     with half_precision(lesson.images.device):
         reading = reader.read(lesson.images.contiguous(memory_format=torch.channels_last), lesson.camera)
-    off = reader.rest.posed(reading.pose) - lesson.surface.joints
-    return lesson.camera.turned(off - off[:, :1])[:, 1:].flatten(1)
+    guessed = reader.rest.posed(reading.pose)
+    depth = lesson.camera.locate(guessed[:, 0])[:, 2].exp()
+    here, true = (joint_code(joints, lesson.camera, depth) for joints in (guessed, lesson.surface.joints))
+    return here - true

@@ -58,7 +58,7 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
         "licence": learnt.licence,
     }
     if learnt.guess is not None:
-        light["guess.scale"], told["freedom"] = learnt.guess.scale, repr(learnt.guess.freedom)
+        light["guess.scale"] = learnt.guess.scale
     write_weights(path, light, {**(words or {}), **told}, KIND)
 
 
@@ -68,14 +68,14 @@ def load_features(path: str | Path) -> LearntFeatures:
     try:
         reader, field, background = _empty(tensors, words)
         numbers = float(words["concentration"]), float(words["temper"])
-        guess = GuessErrors(tensors["guess.scale"], float(words["freedom"])) if "freedom" in words else None
+        guess = GuessErrors(tensors["guess.scale"]) if "guess.scale" in tensors else None
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         raise BadInput(f"{path}: expected {KIND} with words for all parts, found some that do not fit.") from error
     parts = {"reader": reader, "field": field, "background": background}
     own = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
     shapes = {name: tuple(value.shape) for name, value in own.items()}
     if guess is not None:
-        shapes["guess.scale"] = (3 * (len(reader.rest.parents) - 1),) * 2
+        shapes["guess.scale"] = (3 * len(reader.rest.parents),) * 2
     expect_shapes(path, tensors, shapes)
     for part, module in parts.items():
         state = {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
