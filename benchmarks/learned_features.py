@@ -9,7 +9,7 @@ of ``probbody eval``, which has patches that are sought instead of random ones. 
 """
 
 import argparse
-import multiprocessing
+import functools
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -26,10 +26,10 @@ from probbody.extractors.shipped import load_features, shipped_features
 from probbody.inference.cli.compared import named_file
 from probbody.inference.cli.methods import Workshop, without_directions
 from probbody.inference.evaluate.fitting import Fitted
-from probbody.inference.evaluate.measured import MEASURES, Measured
+from probbody.inference.evaluate.measured import MEASURES, Measure, Measured
 from probbody.inference.evaluate.method import Method
 from probbody.inference.evaluate.results import Result, Results
-from probbody.inference.evaluate.run import Run
+from probbody.inference.evaluate.run import Run, in_processes
 from probbody.inference.evaluate.tables import Table
 from probbody.priors import vae_prior
 from probbody.synthocc import Clean, Condition
@@ -61,7 +61,7 @@ class Part:
     def told(self, answers: dict[tuple[str, str], Measured], title: str) -> None:
         """A table for each condition, with differences from the regressor, paired."""
         names = tuple(dict.fromkeys(name for name, _ in answers))
-        measures = tuple(next(each for each in MEASURES if each.name == name) for name in COLUMNS)
+        measures = tuple(_measure(name) for name in COLUMNS)
         for condition in CONDITIONS:
             card = {"condition": self.run.trial.condition_card(condition)}
             found = [Result.of(name, condition.name, card, answers[name, condition.name]) for name in names]
@@ -119,7 +119,11 @@ def judged(
 
 
 def _mean(held: Measured, measure: str) -> float:
-    return next(each for each in MEASURES if each.name == measure).of(held).value()
+    return _measure(measure).of(held).value()
+
+
+def _measure(name: str) -> Measure:
+    return next(each for each in MEASURES if each.name == name)
 
 
 def _parts(options: argparse.Namespace) -> tuple[Part, Part]:
@@ -168,14 +172,8 @@ def _shared(options: argparse.Namespace) -> None:
     for part in _parts(options):
         part.run.trial.choose()
         part.run.begin(part.methods, CONDITIONS)
-    context = multiprocessing.get_context("spawn")
-    others = [context.Process(target=_share, args=(options, number)) for number in range(1, options.jobs)]
-    for other in others:
-        other.start()
-    if others:
-        _share(options, 0)
-    for other in others:
-        other.join()
+    if options.jobs > 1:
+        in_processes(functools.partial(_share, options, 0), functools.partial(_share, options), options.jobs)
 
 
 def _share(options: argparse.Namespace, number: int) -> None:

@@ -20,7 +20,7 @@ class GuessEvidence(Evidence):
     measured: see ``GuessErrors``.
 
     Args:
-        scale: of the errors, lower triangular.
+        scale: of the errors, lower triangular, in the units of ``joint_code``.
         weight: an exponent; what else is observed may come from the same picture, and be wrong with the guess.
     """
 

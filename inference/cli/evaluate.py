@@ -1,9 +1,9 @@
 """``probbody eval``: methods on SynthOcc, the tables of the papers, a report."""
 
 import contextlib
-import multiprocessing
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ..evaluate.method import Elsewhere, Method
 from ..evaluate.on_set import OnSet
 from ..evaluate.report import best_and_worst, write_page
 from ..evaluate.results import Result, Results, check_protocol, compared, read_results
-from ..evaluate.run import Run
+from ..evaluate.run import Run, in_processes
 from ..evaluate.tables import Table, write_csv
 from ..evaluate.trial import Trial
 from .compared import EXTENTS, Parts, Pictures, conditions_named
@@ -117,8 +117,9 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     if asked.pictures_to is not None:
         write_pictures(match, asked.pictures_to)
         return None
-    with helped(match, asked, pictures, parts):
-        answers = match.answers(asked)
+    if asked.jobs > 1:
+        _share_out(match, asked, pictures, parts)
+    answers = match.answers(asked)
     results = match.results(answers)
     table = match.table(asked, results)
     results.save(asked.out / f"{asked.stem}.json")
@@ -135,29 +136,16 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     return results
 
 
-@contextlib.contextmanager
-def helped(match: Comparison, asked: Asked, pictures: Pictures, parts: Parts) -> Iterator[None]:
-    """Other processes do their shares first, and this one its own; what one of them fails at is done again, and told, here."""
-    if asked.jobs < 2:
-        yield
-        return
+def _share_out(match: Comparison, asked: Asked, pictures: Pictures, parts: Parts) -> None:
+    """Every process does its share; what one of them fails at is done again, and told, by the run that follows."""
     match.trial.choose()
-    match.run(asked).begin(match.methods, match.conditions)
-    context = multiprocessing.get_context("spawn")
-    others = [
-        context.Process(target=_share, args=(asked, pictures, parts, number), daemon=True)
-        for number in range(1, asked.jobs)
-    ]
-    for other in others:
-        other.start()
-    try:
-        match.run(asked).share(match.methods, match.conditions, 0, asked.jobs)
-        for other in others:
-            other.join()
-        yield
-    finally:
-        for other in others:
-            other.terminate()
+    run = match.run(asked)
+    run.begin(match.methods, match.conditions)
+    in_processes(
+        lambda: run.share(match.methods, match.conditions, 0, asked.jobs),
+        functools.partial(_share, asked, pictures, parts),
+        asked.jobs,
+    )
 
 
 def _share(asked: Asked, pictures: Pictures, parts: Parts, number: int) -> None:

@@ -55,17 +55,16 @@ def run_train_features(data: Path, out: Path, validation: Path, training: Featur
     body = open_body().to(company.device if company else device_named(how.device))
     taught = PoolLessons(PicturePool(data), body, training.seed)
     kept_out = PoolLessons(PicturePool(validation), body, training.seed)
-    alike = PoolLessons(PicturePool(validation), body)  # whatever the seed: measures of two learnings compare
     checkpoint = out.with_name(out.name + ".checkpoint")
     if how.finish:
         run = run_of(checkpoint, body)
     else:
         run = train_features(
-            taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=alike,
+            taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=_alike(kept_out),
             company=company, begin=how.begin, resume=how.resume,
         )  # fmt: skip
     if run.company.rank == 0:
-        _finish(run, body, taught, (kept_out, alike), out, how.licence)
+        _finish(run, body, taught, kept_out, out, how.licence)
 
 
 def _trunk(how: How, seed: int) -> Trunk:
@@ -81,16 +80,15 @@ def _trunk(how: How, seed: int) -> Trunk:
     return trunk
 
 
+def _alike(kept_out: PoolLessons) -> PoolLessons:
+    """The same pictures whatever the seed of the learning, so that the measures of two learnings compare."""
+    return PoolLessons(kept_out.pool, kept_out.body)
+
+
 def _finish(
-    run: FeatureRun,
-    body: ArticulatedBody,
-    taught: PoolLessons,
-    others: tuple[PoolLessons, PoolLessons],
-    out: Path,
-    licence: str,
+    run: FeatureRun, body: ArticulatedBody, taught: PoolLessons, kept_out: PoolLessons, out: Path, licence: str
 ) -> None:
-    """Features, their card, and the card's numbers for programs; of ``others`` the second are measured on."""
-    kept_out, alike = others
+    """Features, their card, and the card's numbers for programs."""
     settle_norms(run.average, taught, run.training.variation)
     known, new = len(taught.pool), len(kept_out.pool)
     fitting = FeatureFitting(seed=run.training.seed)
@@ -108,7 +106,7 @@ def _finish(
     )
     with written_whole(out) as path:
         save_features(path, learnt, {"seed": str(run.training.seed), "steps": str(run.step)})
-    measures = examined(run, body, alike, measured, learnt.features.features)
+    measures = examined(run, body, _alike(kept_out), measured, learnt.features.features)
     with written_whole(out.with_suffix(".md")) as path:
         path.write_text(card(out, run, learnt, measures, tempering, (known, tempered, measured)), encoding="utf-8")
     with written_whole(out.with_suffix(".json")) as path:

@@ -1,6 +1,7 @@
 """Every method on every picture, in batches that are kept as they come, so that a run that was stopped goes on."""
 
 import json
+import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,24 @@ class Run:
 
     def _place(self, method: Method, condition: Condition) -> Path:
         return self.folder / "answers" / plain(condition.name) / plain(method.name)
+
+
+def in_processes(first: Callable[[], None], other: Callable[[int], None], jobs: int) -> None:
+    """This process does the first share and new ones do those with the numbers after it; none of them outlives the call.
+
+    ``other`` and what it holds must be of the kind that is sent to a new process. What one of them fails at stays undone.
+    """
+    context = multiprocessing.get_context("spawn")
+    helpers = [context.Process(target=other, args=(number,), daemon=True) for number in range(1, jobs)]
+    for helper in helpers:
+        helper.start()
+    try:
+        first()
+        for helper in helpers:
+            helper.join()
+    finally:
+        for helper in helpers:
+            helper.terminate()
 
 
 def _agreed(path: Path, card: dict[str, object]) -> None:

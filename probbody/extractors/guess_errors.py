@@ -10,14 +10,15 @@ from ..contracts import Camera
 from ..quantities import Record
 
 FLOOR = 0.001
-"""Metres: no direction of the errors is taken to be known better than this."""
+"""Metres, of the depth its share: no direction of the errors is taken to be known better than this."""
 
 
 def joint_code(joints: Float[Tensor, "B J 3"], camera: Camera, depth: Float[Tensor, " B"]) -> Float[Tensor, "B E"]:
-    """Joints in the numbers that guesses are off by, which are of a like size wherever a body stands.
+    """World joints in the numbers that guesses are off by, which are of a like size wherever a body stands.
 
-    All but the root relative to it along the camera's axes (metres), then the root: across the view, in metres at ``depth``,
-    and the logarithm of its own.
+    All but the root relative to it along the camera's axes (metres), then the root, which is the first joint: across the view
+    (right, down; metres at ``depth``), and the logarithm of its own depth. ``depth`` (metres) must be one for the two that are
+    compared.
     """
     root = camera.locate(joints[:, 0])
     others = camera.turned(joints - joints[:, :1])[:, 1:].flatten(1)
@@ -30,11 +31,11 @@ class GuessErrors(Record):
 
     Joints are wrong together, a knee with its ankle, both ankles where the body is turned: the scale knows that. Of Student's
     densities one of few degrees of freedom is likelier (219 for 213 nats a guess), as some guesses are wrong altogether; but in
-    so many dimensions its peak is so narrow that the most probable body of a fit is the guess itself, whatever else is seen.
+    so many dimensions its peak is so narrow that the most probable body hardly leaves the guess, whatever else is seen.
     """
 
     scale: Float[Tensor, "E E"]
-    """Lower triangular; ``E`` is three times the joints."""
+    """Lower triangular, in the units of ``joint_code``; ``E`` is three times the joints."""
 
     @classmethod
     def fit(cls, errors: Float[Tensor, "N E"]) -> "GuessErrors":
