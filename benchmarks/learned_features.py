@@ -131,7 +131,7 @@ def _parts(options: argparse.Namespace) -> tuple[Part, Part]:
     torch.set_num_threads(1)
     learnt = load_features(options.features) if options.features else shipped_features()
     shop = Workshop(open_body(), vae_prior(), learnt)
-    methods = (shop.mean_pose(), shop.regressor(), shop.nbv())
+    methods = (shop.mean_pose(), shop.regressor(), shop.looks(), shop.nbv())
     if not options.quick:
         methods += (shop.neural_smpl(),)
     every = Part(_run(options, options.pictures, "all"), methods)
@@ -144,6 +144,7 @@ def _ablations(options: argparse.Namespace, shop: Workshop, learnt: LearntFeatur
         blind = replace(shop, learnt=without_directions(learnt)).features_only()
         found = [
             shop.from_the_mean(),
+            shop.one_look(),
             shop.one_direction(),
             shop.features_only(),
             _named(blind, "features alone, O = 1"),

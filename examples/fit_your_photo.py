@@ -51,7 +51,7 @@ def main() -> None:
 
     # What the network reads: a feature for each of 48 x 48 places, where it sees joints, and what it takes the body for.
     with torch.no_grad():
-        reading = learnt.reader.read(crop.warp(as_array(photograph)[None]), view)
+        reading = learnt.read(crop.warp(as_array(photograph)[None]), view)
 
     # The story that explains the features, and beside them what else the network told, believed as far as it was right
     # before; and a cheap one that only explains where points of the skin were found.
@@ -66,7 +66,8 @@ def main() -> None:
     height, width = reading.features.shape[2:]
     sketch = Sketch(MatchedBody(body, prior, vertex), Observation(view.resized((height, width)), found))
 
-    fit = fit_pixels(model, body, prior, seen, reading.pose, (sketch,), steps=15 if given.quick else 50)
+    steps = 15 if given.quick else 50
+    fit = fit_pixels(model, body, prior, seen, reading.pose, (sketch,), others=reading.others, steps=steps)
     assert fit.evidence is not None
     assert fit.occlusion is not None
     covered = model.render(fit.pose, seen).coverage.sum()

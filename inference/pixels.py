@@ -47,24 +47,26 @@ def fit_pixels(
     guess: Pose,
     sketches: Sequence[Sketch] = (),
     *,
+    others: Sequence[Pose] = (),
     starts: int = 4,
-    keep: int = 2,
+    keep: int = 4,
     steps: int = 60,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Fit:
     """The most probable bodies behind feature images, from a network's guess of each.
 
-    A guess is a start, and no more to a model without ``GuessEvidence``, which is told the guessed joints as ``points``. It is
-    taken as it is, turned, mirrored, and both (``alternatives``); each sketch leads each of these towards the points that it
-    explains. Of all of them, those that no sketch led included, the ``keep`` at which the model is densest are drawn for a
-    third of the steps, and then the best for all of them.
+    A guess is a start, and no more to a model without ``GuessEvidence``, which is told the guessed joints as ``points``. The
+    first is taken as it is, turned, mirrored, and both (``alternatives``), the others as they are; each sketch leads each of
+    these towards the points that it explains. Of all of them, those that no sketch led included, the ``keep`` at which the
+    model is densest are drawn for a third of the steps, and then the best for all of them.
 
     Args:
         model: a Pyro program over ``shape``, ``pose``, ``orientation``, ``place`` that explains what is observed.
         body, prior: those of the model.
         observation: of the crops that were read.
         guess: in the world of the observation's camera, such as ``Reading.pose``.
+        others: further guesses of the same bodies, such as ``Reading.others``.
         sketches: see ``Sketch``.
         starts: how many of the alternatives there are, in their order.
         keep: how many candidates of each body are drawn.
@@ -81,18 +83,22 @@ def fit_pixels(
         raise ValueError(f"starts, keep: expected one or more of each, found {starts} and {keep}.")
     if observation.points is None:
         with torch.no_grad():
-            observation = replace(observation, points=body(guess).joints)
+            joints = [body(each).joints for each in (guess, *others)]
+        observation = replace(observation, points=torch.stack(joints, dim=1))
     leading, trying = max(2 * steps // 3, 1), max(steps // 3, 1)
     told = _rounds(progress, [leading] * len(sketches) + [trying, steps])
-    around = alternatives(sites_of(guess, prior, observation), body, prior)
-    around = {name: value[:starts] for name, value in around.items()}
+    first, *further = (sites_of(each, prior, observation) for each in (guess, *others))
+    around = {
+        name: torch.cat([several[:starts], *(each[name].unsqueeze(0) for each in further)])
+        for name, several in alternatives(first, body, prior).items()
+    }
     led = [_led(each, around, leading, seed, next(told)) for each in sketches]
     candidates = {name: torch.cat([value, *(each[name] for each in led)]) for name, value in around.items()}
     kept = screened(model, observation, candidates, keep)
-    first, last = (Stage(count, None, DESCENT) for count in (trying, steps))
-    tried = fit_map(model, observation, stages=(first,), start=kept, seed=seed, progress=next(told))
+    brief, whole = (Stage(count, None, DESCENT) for count in (trying, steps))
+    tried = fit_map(model, observation, stages=(brief,), start=kept, seed=seed, progress=next(told))
     best = {name: value[None] for name, value in tried.sites().items()}
-    fit = fit_map(model, observation, stages=(last,), start=best, seed=seed, progress=next(told))
+    fit = fit_map(model, observation, stages=(whole,), start=best, seed=seed, progress=next(told))
     return replace(fit, start=tried.start, start_losses=tried.start_losses, guess=guess.detach())
 
 

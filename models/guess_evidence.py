@@ -1,50 +1,42 @@
 """What a network took a body for, believed as far as such guesses were right before."""
 
 import pyro
-import pyro.distributions as dist
-from jaxtyping import Float
-from pyro import poutine
-from torch import Tensor
 
-from probbody.extractors.guess_errors import joint_code
+from probbody.extractors.guess_errors import GuessErrors, joint_code, joint_codes
 from probbody.observation import Observation
 
 from .evidence import Evidence, Scene
 
 
 class GuessEvidence(Evidence):
-    """Joints near where something else took them to be: the site ``points``, observed.
+    """Joints near where something else took them to be: the factor ``points``, of one of the guesses, nobody knows which.
 
     What is rendered tells where a body is in the picture, and less well how deep each limb is; a network that has seen many
-    people guesses that, and which of several people is meant. Here its guess is one more observation, whose errors were
-    measured: see ``GuessErrors``.
+    people guesses that, and which of several people is meant. Here its guesses are one more observation, whose errors were
+    measured; where they are far from each other, each pulls the less. See ``GuessErrors``.
 
     Args:
-        scale: of the errors, lower triangular, in the units of ``joint_code``.
+        errors: of the guesses.
         weight: an exponent; what else is observed may come from the same picture, and be wrong with the guess.
     """
 
-    scale: Float[Tensor, "E E"]
-
-    def __init__(self, scale: Float[Tensor, "E E"], weight: float = 1.0) -> None:
+    def __init__(self, errors: GuessErrors, weight: float = 1.0) -> None:
         super().__init__()
-        self.register_buffer("scale", scale)
         if not 0 < weight < float("inf"):
             raise ValueError(f"weight: expected more than zero, found {weight}.")
-        self.weight = weight
+        self.errors, self.weight = errors, weight
 
     def observe(self, scene: Scene, observation: Observation) -> None:
-        """Add the site ``points`` where the observation holds the guessed places of all joints."""
+        """Add the factor where the observation holds guessed places of all joints."""
         if observation.points is None:
             return
-        joints, told = scene.surface.joints, observation.points
-        if told.shape != joints.shape or 3 * joints.shape[1] != len(self.scale):
+        joints, told, known = scene.surface.joints, observation.points, len(self.errors.scale)
+        if told.shape[2:] != joints.shape[1:] or 3 * joints.shape[1] != known:
             raise ValueError(
-                f"points: expected {len(self.scale) // 3} joints, whose errors are known, for a body with as many, found "
-                f"{told.shape[1]} for one with {joints.shape[1]}."
+                f"points: expected {known // 3} joints, whose errors are known, for a body with as many, found "
+                f"{told.shape[2]} for one with {joints.shape[1]}."
             )
-        depth = scene.camera.locate(told[:, 0])[:, 2].exp()
-        here, guessed = (joint_code(each, scene.camera, depth) for each in (joints, told))
-        density = dist.MultivariateNormal(here, scale_tril=self.scale.to(here), validate_args=False)
-        with poutine.scale(scale=self.weight):
-            pyro.sample("points", density, obs=guessed)
+        codes, depth = joint_codes(told, scene.camera)
+        here = joint_code(joints, scene.camera, depth)
+        told_of = self.errors.log_prob(codes - here.unsqueeze(1), self.errors.width(codes))
+        pyro.factor("points", self.weight * told_of)

@@ -18,6 +18,7 @@ class Observation(Record):
     With a rig of several views, the keypoints of the views follow each other (``M = views * P``, see ``Camera``).
     ``features`` are unit vectors along the channels, of a map of any size of the same view; others are a ValueError.
     ``spots`` are chances, over the places of a map of the same view, of where each joint is, seen or hidden; the sum is 1.
+    ``points`` are where something else took the joints to be, in the world: one guess of each body or several.
     ``parts`` are 0 where there is no body, else 1 + the part; ``outline`` is the chance that a pixel is the body's.
     """
 
@@ -28,7 +29,7 @@ class Observation(Record):
     features: Float[Tensor, "B C h w"] | None = None
     parts: Int[Tensor, "B H W"] | None = None
     outline: Float[Tensor, "B H W"] | None = None
-    points: Float[Tensor, "B N 3"] | None = None
+    points: Float[Tensor, "B K J 3"] | None = None
     spots: Float[Tensor, "B J k l"] | None = None
 
     def __post_init__(self) -> None:

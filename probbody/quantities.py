@@ -21,7 +21,7 @@ R = TypeVar("R", bound="Record")
 
 
 class Record:
-    """Tensors that travel together: moved with ``to``, and indexed along their bodies."""
+    """Tensors, records, and tuples of records that travel together: moved with ``to``, and indexed along their bodies."""
 
     _shared: tuple[str, ...] = ()  # fields without a body dimension
 
@@ -34,8 +34,7 @@ class Record:
         if isinstance(index, int):
             index = [index]
         chosen = {
-            field.name: value if field.name in self._shared or not _holds_bodies(value) else value[index]
-            for field, value in self._items()
+            field.name: value if field.name in self._shared else _chosen(value, index) for field, value in self._items()
         }
         return type(self)(**chosen)
 
@@ -57,6 +56,8 @@ def joined(records: Sequence[R]) -> R:
         held = [getattr(record, field.name) for record in records]
         if isinstance(value, Record):
             values[field.name] = joined(held)
+        elif _are_records(value):
+            values[field.name] = tuple(joined(each) for each in zip(*held, strict=True))
         elif isinstance(value, Tensor) and field.name not in first._shared:
             values[field.name] = torch.cat(held)
         else:
@@ -64,11 +65,19 @@ def joined(records: Sequence[R]) -> R:
     return type(first)(**values)
 
 
-def _holds_bodies(value: object) -> bool:
-    return hasattr(value, "__getitem__") and not isinstance(value, (str, tuple))
+def _chosen(value: Any, index: Any) -> Any:
+    if _are_records(value):
+        return tuple(each[index] for each in value)
+    return value[index] if hasattr(value, "__getitem__") and not isinstance(value, (str, tuple)) else value
+
+
+def _are_records(value: object) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(each, Record) for each in value)
 
 
 def _moved(value: Any, *args: Any, **kwargs: Any) -> Any:
+    if _are_records(value):
+        return tuple(each.to(*args, **kwargs) for each in value)
     if isinstance(value, Tensor) and not value.is_floating_point():
         return value.to(value.new_empty(0, dtype=torch.float32).to(*args, **kwargs).device)
     return value.to(*args, **kwargs) if hasattr(value, "to") else value

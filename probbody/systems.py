@@ -94,7 +94,7 @@ def neural_smpl(
 
 def what_is_read(learnt: LearntFeatures) -> tuple[Evidence, ...]:
     """What a reader tells beside features, believed as far as it was right on pictures that it had not learnt from."""
-    guess = None if learnt.guess is None else GuessEvidence(learnt.guess.scale, learnt.guess_weight)
+    guess = None if learnt.guess is None else GuessEvidence(learnt.guess, learnt.guess_weight)
     spots = SpotEvidence(learnt.spot_weight) if learnt.spot_weight > 0 else None
     return tuple(each for each in (guess, spots) if each is not None)
 

@@ -109,7 +109,7 @@ def test_a_fit_mends_the_guess_and_knows_what_it_did_not_see(
 
 def test_keypoints_are_believed_beside_the_pixels(ask: Ask, reader: OracleReader, tmp_path: Path) -> None:
     words = ("fit", ASSETS / "demo.png", "--keypoints", ASSETS / "demo_keypoints.json", "--model", "neural-smpl")
-    code, out, _ = ask(*words, "--out", tmp_path, "--steps", "15", "--focal", "700")
+    code, out, _ = ask(*words, "--out", tmp_path, "--focal", "700")
     assert code == 0
     assert "keypoints within" in out
     assert "nats of evidence" in out

@@ -1,5 +1,6 @@
 """Readers of pictures: what untrained ones tell, frames of rotations and places, and files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
 from probbody.extractors.guess_errors import GuessErrors
 from probbody.extractors.learnt import LearntFeatures
+from probbody.extractors.looks import Look, Looks
 from probbody.extractors.part_attention import PartAttention, attended, over_places, places
 from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.rest_joints import RestJoints
@@ -48,10 +50,12 @@ def some_learnt() -> LearntFeatures:
     rows[7] = 0
     clutter = torch.nn.functional.normalize(torch.randn(200, 16), dim=-1)
     field = DirectedFeatures(rows, limbs, CircleDirections(4))
-    errors = GuessErrors.fit(torch.randn(200, 3 * len(BODY.parents), generator=torch.Generator().manual_seed(5)))
+    drawn = torch.randn(200, 2, 3 * len(BODY.parents), generator=torch.Generator().manual_seed(5))
+    errors, reader = GuessErrors.fit(drawn, 0.1 + torch.rand(200)), small_reader()
     return LearntFeatures(
-        small_reader(), field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0", 0.5, 0.9, errors
-    )
+        reader, field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0", 0.5, 0.9, errors,
+        Looks(reader.rest, (Look(mirrored=True), Look(zoom=1.2))),
+    )  # fmt: skip
 
 
 def test_features_are_unit_vectors_of_a_quarter_of_the_resolution() -> None:
@@ -182,6 +186,10 @@ def test_features_come_back_from_their_file(written: tuple[LearntFeatures, bytes
     assert again.guess is not None
     assert learnt.guess is not None
     torch.testing.assert_close(again.guess.scale, learnt.guess.scale)
+    assert again.guess.usual == learnt.guess.usual
+    assert again.times == 3
+    assert again.looks is not None
+    assert again.looks.further == (Look(mirrored=True), Look(zoom=1.2))
     assert again.features.limbs.names == learnt.features.limbs.names
     torch.testing.assert_close(
         again.background.marginal().log_prob(again.features.features[0, 0]),
@@ -211,6 +219,23 @@ def test_a_file_that_holds_no_features_is_refused_in_one_sentence(
     with pytest.raises(BadInput, match=r"expected .*, found .*\.$") as refused:
         load_features(path)
     assert "\n" not in str(refused.value)
+
+
+def test_features_with_a_guess_of_another_code_are_refused(
+    written: tuple[LearntFeatures, bytes], tmp_path: Path
+) -> None:
+    learnt, path = written[0], tmp_path / "features.safetensors"
+    save_features(path, replace(learnt, guess=GuessErrors(torch.eye(69))))
+    with pytest.raises(BadInput, match=r"expected 'guess.scale' of shape \(72, 72\), found \(69, 69\)\.$"):
+        load_features(path)
+
+
+def test_features_without_looks_are_read_once(written: tuple[LearntFeatures, bytes], tmp_path: Path) -> None:
+    path = tmp_path / "features.safetensors"
+    save_features(path, replace(written[0], looks=None))
+    learnt, images = load_features(path), torch.rand(2, 3, 64, 64)
+    assert learnt.times == 1
+    assert learnt.read(images, some_camera()).others == ()
 
 
 def test_parts_tell_where_they_are() -> None:

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
+from probbody.extractors.looks import Look, Looks
 from probbody.extractors.reading import PictureReader, Reading
 from probbody.extractors.small_unet import SmallUNet
 from probbody.features.backgrounds import UniformBackground
@@ -28,7 +29,7 @@ from probbody.inference.learn.feature_measures import ranked_apart
 from probbody.inference.learn.feature_pictures import progress_sheet
 from probbody.inference.learn.feature_settings import ContrastWeights, FeatureTraining, training_of
 from probbody.inference.learn.feature_training import examined, new_run, train_features
-from probbody.inference.learn.guess_fitting import fitted_guess, guess_errors
+from probbody.inference.learn.guess_fitting import fitted_guess, guesses_and_truth
 from probbody.inference.learn.lesson import Lesson
 from probbody.inference.learn.norms import settle_norms
 from probbody.inference.learn.regression import missed_spots, regression_losses
@@ -145,21 +146,24 @@ def test_contrast_and_directions_can_be_left_out(
     assert learnt.concentration > 1
 
 
-def test_errors_of_the_guess_are_those_of_the_joints() -> None:
+def test_guesses_are_told_look_by_look_in_the_code_of_the_joints() -> None:
     reader, lesson = new_run(BODY, settings(steps=1), small_trunk(), lessons).average, lessons(0, 8)
-    errors = guess_errors(reader, lesson)
-    reading = reader.read(lesson.images, lesson.camera)
-    joints = BODY(reading.pose).joints
+    looks = Looks(reader.rest, (Look(mirrored=True),))
+    guessed, true = guesses_and_truth(reader, looks, lesson)
+    assert guessed.shape == (8, 2, 3 * len(BODY.parents))
+    errors = guessed[:, 0] - true
+    joints = BODY(reader.read(lesson.images, lesson.camera).pose).joints
     off = (joints - joints[:, :1]) - (lesson.surface.joints - lesson.surface.joints[:, :1])
     torch.testing.assert_close(errors[:, :-3].norm(dim=1), off.flatten(1).norm(dim=1), atol=0.01, rtol=0.01)
-    guessed, true = (lesson.camera.project(each[:, :1])[:, 0] for each in (joints, lesson.surface.joints))
-    across = (guessed - true)[:, :2] / lesson.camera.focal * guessed[:, 2:]
+    places, truths = (lesson.camera.project(each[:, :1])[:, 0] for each in (joints, lesson.surface.joints))
+    across = (places - truths)[:, :2] / lesson.camera.focal * places[:, 2:]
     torch.testing.assert_close(errors[:, -3:-1], across, atol=0.01, rtol=0.01)
-    torch.testing.assert_close(errors[:, -1], (guessed[:, 2] / true[:, 2]).log(), atol=0.01, rtol=0.01)
-    assert fitted_guess(reader, lessons, None, FeatureFitting(kept_out=8, batch=8)) is None
-    found = fitted_guess(reader, lessons, Variation(), FeatureFitting(kept_out=144, batch=8))
+    torch.testing.assert_close(errors[:, -1], (places[:, 2] / truths[:, 2]).log(), atol=0.01, rtol=0.01)
+    assert fitted_guess(reader, looks, lessons, None, FeatureFitting(kept_out=8, batch=8)) is None
+    found = fitted_guess(reader, looks, lessons, Variation(), FeatureFitting(kept_out=144, batch=8))
     assert found is not None
     assert found.scale.shape == (3 * len(BODY.parents),) * 2
+    assert found.usual > 0
 
 
 def test_ranks_tell_how_well_two_kinds_are_told_apart() -> None:

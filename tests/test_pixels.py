@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def sketch(told: Story, observation: Observation) -> Sketch:
 
 
 def fitted(
-    told: Story, observation: Observation, guess: Pose, steps: int = 24, sketched: bool = True, **more: int
+    told: Story, observation: Observation, guess: Pose, steps: int = 24, sketched: bool = True, **more: Any
 ) -> Fit:
     body, prior = told.body, told.pose_prior  # type: ignore[attr-defined]
     sketches = (sketch(told, observation),) if sketched else ()
@@ -120,6 +121,18 @@ def test_progress_is_told_of_all_rounds(told: Story) -> None:
     assert heard[-1][0] == 12
 
 
+def test_a_further_guess_is_begun_at_too(told: Story) -> None:
+    observation, pose = seen(told, truth(told, 2))
+    right, wrong = guessed(pose), guessed(pose, turn=0.5 * torch.pi)
+    options = {"sketched": False, "starts": 1}
+    alone = fitted(told, observation, wrong, **options)
+    both = fitted(told, observation, wrong, others=(right,), **options)
+    assert (both.loss < alone.loss - 20).all()
+    assert (off(told, both.pose, pose, observation) < 0.6).all()
+    assert both.guess is not None
+    assert torch.equal(both.guess.rotations, wrong.rotations)
+
+
 def test_a_model_is_told_the_guess_unless_it_was_told_points(told: Story) -> None:
     observation, pose = seen(told, truth(told, 1))
     guess, heard = guessed(pose), []
@@ -128,9 +141,9 @@ def test_a_model_is_told_the_guess_unless_it_was_told_points(told: Story) -> Non
         fitted(told, observation, guess, steps=3, sketched=False)
         joints, before = told.body(guess).joints, len(heard)  # type: ignore[attr-defined]
         assert all(points is not None for points in heard)
-        torch.testing.assert_close(heard[-1][:1], joints)
-        fitted(told, replace(observation, points=joints + 1), guess, steps=3, sketched=False)
-        torch.testing.assert_close(heard[before][:1], joints + 1)
+        torch.testing.assert_close(heard[-1][:1], joints[:, None])
+        fitted(told, replace(observation, points=joints[:, None] + 1), guess, steps=3, sketched=False)
+        torch.testing.assert_close(heard[before][:1], joints[:, None] + 1)
     finally:
         listening.remove()
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.reading import PictureReader, Reading
 from probbody.extractors.spots import likeliest_spots
 from probbody.geometry.cameras import PinholeCamera
@@ -61,13 +62,13 @@ class Sought:
 
 
 @torch.no_grad()
-def read_crops(sought: Sequence[Sought], reader: PictureReader) -> list[ReadCrops]:
+def read_crops(sought: Sequence[Sought], learnt: LearntFeatures) -> list[ReadCrops]:
     """What the network reads around the people of some pictures: all crops together, a picture at a time handed back."""
-    found = _read(sought, reader)
+    found = _read(sought, learnt)
     for _ in range(LOOKS):
         nearer = {n: _nearer(each, found[n]) for n, each in enumerate(sought) if each.begun}
         again = {n: each for n, each in nearer.items() if each is not None}
-        for n, crops in zip(again, _read(list(again.values()), reader) if again else [], strict=True):
+        for n, crops in zip(again, _read(list(again.values()), learnt) if again else [], strict=True):
             found[n] = crops
     return found
 
@@ -99,11 +100,11 @@ def box_of_parts(parts: Float[Tensor, "P h w"], least: float = 0.5) -> Float[Ten
     return edges.to(parts)
 
 
-def _read(sought: Sequence[Sought], reader: PictureReader) -> list[ReadCrops]:
-    cut = [_cut(each, reader) for each in sought]
+def _read(sought: Sequence[Sought], learnt: LearntFeatures) -> list[ReadCrops]:
+    cut = [_cut(each, learnt.reader) for each in sought]
     images, cameras = torch.cat([images for _, images, _ in cut]), joined([camera for _, _, camera in cut])
     some = torch.arange(len(images)).split(AT_ONCE)
-    reading = joined([reader.read(images[part], cameras[part]) for part in some])
+    reading = joined([learnt.read(images[part], cameras[part]) for part in some])
     ends = torch.tensor([len(crop) for crop, _, _ in cut]).cumsum(0).tolist()
     return [
         ReadCrops(crop, camera, own, reading[torch.arange(end - len(crop), end)])

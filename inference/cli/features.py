@@ -11,6 +11,7 @@ from probbody.bodies.open_body import open_body
 from probbody.contracts import ArticulatedBody
 from probbody.data.files import written_whole
 from probbody.errors import BadInput
+from probbody.extractors.looks import Looks
 from probbody.extractors.resnet_unet import ResNetUNet
 from probbody.extractors.shipped import save_features
 from probbody.extractors.small_unet import SmallUNet
@@ -96,11 +97,13 @@ def _finish(
     tempered, measured = min(TEMPERED, new), min(MEASURED, new)
     learnt = fitted_features(run.average, run.marking, taught, kept_out, licence, fitting)
     tempering = fitted_temper(learnt, body, [kept_out(step, 8) for step in range(max(tempered // 8, 1))])
-    guess = fitted_guess(run.average, kept_out, run.training.variation, fitting)
+    looks = Looks(run.average.rest)
+    guess = fitted_guess(run.average, looks, kept_out, run.training.variation, fitting)
     learnt = replace(
         learnt,
         temper=tempering.temper,
         guess=guess,
+        looks=looks,
         spot_weight=fitting.spot_weight,
         guess_weight=fitting.guess_weight,
     )

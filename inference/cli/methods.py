@@ -36,7 +36,7 @@ from ..evaluate.fitting import (
     outline_and_keypoints,
 )
 from ..evaluate.method import Method
-from ..evaluate.regression import Started
+from ..evaluate.regression import MiddleOfLooks, Started
 from ..evaluate.starts import AsRead, MeanPose, Start
 
 STEPS = 50
@@ -56,14 +56,13 @@ class Workshop:
     start: Start | None = None
     """Where fits start instead of at the reader's guess."""
 
-    @property
-    def begin(self) -> Start:
-        """Where fits start."""
-        return self.start or AsRead(self.learnt.reader)
-
     def regressor(self) -> Method:
-        """The start alone."""
-        return Started(self.begin, self.body)
+        """The start alone; of the reader's guesses the first, of the picture as it is."""
+        return Started(self.start or AsRead(self.learnt.reader), self.body)
+
+    def looks(self) -> Method:
+        """What the regressor takes the body for in several looks, the middle of it: a fit knows no less."""
+        return MiddleOfLooks(self.learnt, self.body)
 
     def mean_pose(self) -> Method:
         """Somebody, looked at by nobody."""
@@ -115,6 +114,10 @@ class Workshop:
     def one_direction(self) -> Method:
         """Features that do not know how limbs are turned."""
         return replace(_fitted(replace(self, learnt=without_directions(self.learnt)).nbv()), name="O = 1")
+
+    def one_look(self) -> Method:
+        """Pictures are looked at as they are, and no more."""
+        return replace(_fitted(replace(self, learnt=replace(self.learnt, looks=None)).nbv()), name="3DNBF, one look")
 
     def without_guess(self) -> Method:
         """The guess is where the fit starts, as in the paper, and is not believed."""
@@ -169,7 +172,7 @@ class Workshop:
         return self._fitted(f"{name} + keypoints", model, features_and_keypoints, leads)
 
     def _fitted(self, name: str, model: Model, evidence: Evidence, leads: tuple[Sketcher, ...]) -> Method:
-        return Fitted(name, model, self.body, self.prior, self.learnt, self.begin, evidence, leads, steps=self.steps)
+        return Fitted(name, model, self.body, self.prior, self.learnt, self.start, evidence, leads, steps=self.steps)
 
     def _by_matches(self) -> Sketcher:
         def story(vertex: Tensor) -> Model:
@@ -190,6 +193,7 @@ class Workshop:
 METHODS: dict[str, Callable[[Workshop], Method]] = {
     "mean-pose": Workshop.mean_pose,
     "regressor": Workshop.regressor,
+    "looks": Workshop.looks,
     "smplify": Workshop.smplify,
     "eft": Workshop.eft,
     "outline": Workshop.outline,
@@ -203,6 +207,7 @@ METHODS: dict[str, Callable[[Workshop], Method]] = {
     "nbv-mesh": Workshop.mesh,
     "nbv-without-guess": Workshop.without_guess,
     "nbv-features-alone": Workshop.features_only,
+    "nbv-one-look": Workshop.one_look,
     "nbv-without-outliers": Workshop.without_outliers,
     "nbv-one-direction": Workshop.one_direction,
     "nbv-without-matches": Workshop.without_sketch,

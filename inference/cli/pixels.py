@@ -94,7 +94,7 @@ class ByPixels(Way):
         return [found[number] for number in range(len(looked))]
 
     def _batch(self, looked: Sequence[Looked], layout: str | None, progress: Progress | None) -> list[FittedPeople]:
-        crops = read_crops([self._sought(each) for each in looked], self.learnt.reader)
+        crops = read_crops([self._sought(each) for each in looked], self.learnt)
         everybody = joined(crops)
         keypoints = None if layout is None else torch.cat([_cropped(e, c) for e, c in zip(looked, crops, strict=True)])
         read = everybody.reading
@@ -107,6 +107,7 @@ class ByPixels(Way):
             seen,
             read.pose,
             self._sketches(seen),
+            others=read.others,
             starts=self.settings.starts,
             steps=self.settings.steps or STEPS,
             seed=self.settings.seed,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from probbody.contracts import ArticulatedBody, PosePrior
@@ -12,14 +11,12 @@ from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.reading import Reading
 from probbody.features.matching import matches
 from probbody.observation import Observation
-from probbody.quantities import Pose
 
 from ..density import Model
 from ..pixels import Sketch, fit_pixels
-from ..result import Fit
 from .fingerprints import fingerprint
 from .method import Answer, Method, Seen
-from .starts import Start
+from .starts import AsRead, Start
 
 MATCHED = 300
 """About so many vertices are looked for in a feature image, spread over the body."""
@@ -103,43 +100,31 @@ class Fitted(Method):
     prior: PosePrior
     learnt: LearntFeatures
     """Its reader reads the pictures."""
-    start: Start
+    start: Start | None = None
+    """Where it begins, instead of at what was read."""
     evidence: Evidence = features_alone
     sketchers: tuple[Sketcher, ...] = ()
     starts: int = 4
-    keep: int = 2
+    keep: int = 4
     steps: int = 50
 
     def __call__(self, seen: Seen) -> Answer:
-        """All as one batch; of several guesses of a body the one whose fit is likeliest."""
-        with torch.no_grad():
-            reading = self.learnt.reader.read(seen.images, seen.camera)
+        """All as one batch."""
+        reading = self.learnt.read(seen.images, seen.camera)
         observation = self.evidence(seen, reading)
-        sketches = tuple(sketcher(observation) for sketcher in self.sketchers)
-        fits = [self._fit(observation, guess, sketches) for guess in self.start.poses(seen)]
-        best = torch.stack([fit.loss for fit in fits]).argmin(0)
-        row = torch.arange(len(best), device=best.device)
-        pose = Pose(
-            *(_pick([getattr(f.pose, n) for f in fits], best, row) for n in ("rotations", "shape", "translation"))
-        )
-        maps = [fit.occlusion for fit in fits if fit.occlusion is not None]
+        guess, *others = (reading.pose, *reading.others) if self.start is None else self.start.poses(seen)
+        fit = fit_pixels(
+            self.model, self.body, self.prior, observation, guess, [lead(observation) for lead in self.sketchers],
+            others=others, starts=self.starts, keep=self.keep, steps=self.steps,
+        )  # fmt: skip
         with torch.no_grad():
-            joints = self.body(pose).joints
-        return Answer(joints, pose, _pick(maps, best, row) if maps else None)
+            joints = self.body(fit.pose).joints
+        return Answer(joints, fit.pose, fit.occlusion)
 
     def card(self) -> dict[str, object]:
         """The start, what is looked at, and how long."""
         shown = {"evidence": self.evidence.__name__.replace("_", " "), "starts": self.starts, "keep": self.keep}
         known = fingerprint(self.learnt.reader, self.learnt.features, self.learnt.background)
         numbers = {"concentration": self.learnt.concentration, "temper": self.learnt.temper, "steps": self.steps}
-        return {**self.start.card(), "features": known, **shown, **numbers}
-
-    def _fit(self, observation: Observation, guess: Pose, sketches: tuple[Sketch, ...]) -> Fit:
-        return fit_pixels(
-            self.model, self.body, self.prior, observation, guess, sketches,
-            starts=self.starts, keep=self.keep, steps=self.steps,
-        )  # fmt: skip
-
-
-def _pick(several: list[Tensor], which: Tensor, row: Tensor) -> Float[Tensor, "B *_"]:
-    return torch.stack(several)[which, row]
+        begun = (self.start or AsRead(self.learnt.reader)).card()
+        return {**begun, "features": known, "looks": self.learnt.times, **shown, **numbers}

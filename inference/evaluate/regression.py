@@ -8,9 +8,10 @@ from probbody.bodies.joints import SMPL24
 from probbody.contracts import ArticulatedBody
 from probbody.data.hmr_results import ForeignResults
 from probbody.errors import BadInput
+from probbody.extractors.learnt import LearntFeatures
 from probbody.synthocc import JOINTS
 
-from .fingerprints import fingerprint_of
+from .fingerprints import fingerprint, fingerprint_of
 from .method import Answer, Method, Seen
 from .starts import Start
 
@@ -36,6 +37,27 @@ class Started(Method):
     def card(self) -> dict[str, object]:
         """The start's."""
         return self.start.card()
+
+
+@dataclass(frozen=True)
+class MiddleOfLooks(Method):
+    """The median of what a reader guesses in several looks: each joint by itself, so that limbs keep no length."""
+
+    learnt: LearntFeatures
+    body: ArticulatedBody
+    name: str = "median of looks"
+
+    @torch.no_grad()
+    def __call__(self, seen: Seen) -> Answer:
+        """Joints relative to the root, where the first look has it."""
+        reading = self.learnt.read(seen.images, seen.camera)
+        joints = torch.stack([self.body(pose).joints for pose in (reading.pose, *reading.others)])
+        middle = (joints - joints[:, :, :1]).median(0).values
+        return Answer(middle + joints[0, :, :1])
+
+    def card(self) -> dict[str, object]:
+        """The reader's weights."""
+        return {"weights": fingerprint(self.learnt.reader), "looks": self.learnt.times}
 
 
 @dataclass(frozen=True)

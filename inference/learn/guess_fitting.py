@@ -1,10 +1,11 @@
-"""How far a learnt reader's guesses are from the body, on pictures that it was not learnt from."""
+"""How far a learnt reader's guesses are from the body, look by look, on pictures that it was not learnt from."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from probbody.extractors.guess_errors import GuessErrors, joint_code
+from probbody.extractors.guess_errors import GuessErrors, joint_code, joint_codes
+from probbody.extractors.looks import Looks
 from probbody.extractors.person_reader import PersonReader
 
 from .feature_data import Lessons
@@ -19,7 +20,11 @@ ENOUGH = 4
 
 @torch.no_grad()
 def fitted_guess(
-    reader: PersonReader, kept_out: Lessons, variation: Variation | None, fitting: FeatureFitting | None = None
+    reader: PersonReader,
+    looks: Looks,
+    kept_out: Lessons,
+    variation: Variation | None,
+    fitting: FeatureFitting | None = None,
 ) -> GuessErrors | None:
     """Errors of the guesses, half of them of pictures varied as in learning, in which more is hidden.
 
@@ -30,19 +35,22 @@ def fitted_guess(
     found = []
     for step in range(max(fitting.kept_out // fitting.batch, 1)):
         lesson = kept_out(step, fitting.batch)
-        found.append(guess_errors(reader, lesson))
+        found.append(guesses_and_truth(reader, looks, lesson))
         if variation is not None:
-            found.append(guess_errors(reader, variation(lesson, draws(fitting.seed, step))))
-    errors = torch.cat(found)
-    return GuessErrors.fit(errors) if len(errors) >= ENOUGH * errors.shape[1] else None
+            found.append(guesses_and_truth(reader, looks, variation(lesson, draws(fitting.seed, step))))
+    guessed, true = (torch.cat(each) for each in zip(*found, strict=True))
+    if len(true) < ENOUGH * true.shape[1]:
+        return None
+    return GuessErrors.fit(guessed - true.unsqueeze(1), GuessErrors.spread(guessed))
 
 
 @torch.no_grad()
-def guess_errors(reader: PersonReader, lesson: Lesson) -> Float[Tensor, "B E"]:
-    """Guessed less true joints, as ``joint_code`` has them at the guessed root's depth."""
+def guesses_and_truth(
+    reader: PersonReader, looks: Looks, lesson: Lesson
+) -> tuple[Float[Tensor, "B K E"], Float[Tensor, "B E"]]:
+    """Guessed and true joints, as ``joint_codes`` has them."""
     with half_precision(lesson.images.device):
-        reading = reader.read(lesson.images.contiguous(memory_format=torch.channels_last), lesson.camera)
-    guessed = reader.rest.posed(reading.pose)
-    depth = lesson.camera.locate(guessed[:, 0])[:, 2].exp()
-    here, true = (joint_code(joints, lesson.camera, depth) for joints in (guessed, lesson.surface.joints))
-    return here - true
+        reading = looks.read(reader, lesson.images.contiguous(memory_format=torch.channels_last), lesson.camera)
+    guessed = [reader.rest.posed(pose) for pose in (reading.pose, *reading.others)]
+    codes, depth = joint_codes(torch.stack(guessed, dim=1), lesson.camera)
+    return codes, joint_code(lesson.surface.joints, lesson.camera, depth)

@@ -3,5 +3,7 @@
 from .guess_errors import GuessErrors as GuessErrors
 from .guess_errors import joint_code as joint_code
 from .learnt import LearntFeatures as LearntFeatures
+from .looks import Look as Look
+from .looks import Looks as Looks
 from .reading import PictureReader as PictureReader
 from .reading import Reading as Reading

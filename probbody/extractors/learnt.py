@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from ..contracts import Background
 from ..features.fields import DirectedFeatures
+from ..geometry.cameras import PinholeCamera
 from .guess_errors import GuessErrors
-from .reading import PictureReader
+from .looks import Looks
+from .reading import PictureReader, Reading
 
 
 @dataclass(frozen=True)
@@ -27,3 +33,17 @@ class LearntFeatures:
     """What the guess counts for beside both, as an exponent."""
     guess: GuessErrors | None = None
     """How far the reader's guesses are from the truth, where that was measured, on pictures not learnt from."""
+    looks: Looks | None = None
+    """How often pictures are looked at, of which ``guess`` is the errors; once where there are none."""
+
+    @property
+    def times(self) -> int:
+        """How often pictures are looked at."""
+        return 1 if self.looks is None else 1 + len(self.looks.further)
+
+    @torch.no_grad()
+    def read(self, images: Float[Tensor, "B 3 H W"], camera: PinholeCamera) -> Reading:
+        """What the reader tells of pictures in all looks, for a fit to believe."""
+        if self.looks is None:
+            return self.reader.read(images, camera)
+        return self.looks.read(self.reader, images, camera)

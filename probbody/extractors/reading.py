@@ -23,6 +23,8 @@ class Reading(Record):
     """The regressor's guess, in the world of the camera that the crops were read with."""
     spots: Float[Tensor, "B J h w"] | None = None
     """Chances, over the places of a map, of where each joint is, seen or hidden, from a reader that tells them."""
+    others: tuple[Pose, ...] = ()
+    """What else the body was taken for, by further looks at the picture."""
 
     def __len__(self) -> int:
         return len(self.features)

@@ -20,6 +20,8 @@ class RestJoints(nn.Module):
     ) -> None:
         super().__init__()
         self.parents = parents
+        across = mean * mean.new_tensor([-1.0, 1.0, 1.0])
+        self._other_side: list[int] = torch.cdist(across, mean).argmin(1).tolist()
         self.register_buffer("mean", mean)
         self.register_buffer("directions", directions)
 
@@ -41,3 +43,19 @@ class RestJoints(nn.Module):
         """Places in a pose, metres."""
         moved = forward_kinematics(pose.rotations, self(pose.shape), self.parents)[..., :3, 3]
         return moved + pose.translation.unsqueeze(1)
+
+    def mirrored(self, pose: Pose) -> Pose:
+        """The bodies in a mirror at x = 0 of the world, left and right exchanged; shapes are taken to have even sides.
+
+        Raises:
+            ValueError: the joints at rest are no mirror image of themselves, to a twentieth of the body.
+        """
+        order, flip = self._other_side, self.mean.new_tensor([-1.0, 1.0, 1.0])
+        uneven = (self.mean * flip - self.mean[order]).norm(dim=-1).max()
+        if bool(uneven > 0.05 * (self.mean.amax(0) - self.mean.amin(0)).max()):
+            raise ValueError(
+                f"mirrored: expected joints at rest that mirror each other, found one {float(uneven):.3f} m from the nearest."
+            )
+        rotations = flip[:, None] * pose.rotations[:, order] * flip
+        rest = self(pose.shape)[:, 0]
+        return Pose(rotations, pose.shape, (pose.translation + rest) * flip - rest)

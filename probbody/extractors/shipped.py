@@ -1,6 +1,7 @@
 """Learnt features on disk, and those that come with the package."""
 
 import json
+from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ..features.limbs import Limbs
 from ..priors.weights import expect_shapes, read_weights, write_weights
 from .guess_errors import GuessErrors
 from .learnt import LearntFeatures
+from .looks import Look, Looks
 from .person_reader import PersonReader
 from .rest_joints import RestJoints
 from .trunks import trunk_of, words_of
@@ -59,6 +61,9 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
     }
     if learnt.guess is not None:
         light["guess.scale"] = learnt.guess.scale
+        told["guess_usual"] = repr(learnt.guess.usual)
+    if learnt.looks is not None:
+        told["looks"] = json.dumps([asdict(look) for look in learnt.looks.further])
     write_weights(path, light, {**(words or {}), **told}, KIND)
 
 
@@ -68,7 +73,11 @@ def load_features(path: str | Path) -> LearntFeatures:
     try:
         reader, field, background = _empty(tensors, words)
         numbers = float(words["concentration"]), float(words["temper"])
-        guess = GuessErrors(tensors["guess.scale"]) if "guess.scale" in tensors else None
+        guess = looks = None
+        if "guess.scale" in tensors:
+            guess = GuessErrors(tensors["guess.scale"], float(words.get("guess_usual", "1")))
+        if "looks" in words:
+            looks = Looks(reader.rest, tuple(Look(**look) for look in json.loads(words["looks"])))
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         raise BadInput(f"{path}: expected {KIND} with words for all parts, found some that do not fit.") from error
     parts = {"reader": reader, "field": field, "background": background}
@@ -91,6 +100,7 @@ def load_features(path: str | Path) -> LearntFeatures:
         spot_weight=float(words.get("spot_weight", "0")),
         guess_weight=float(words.get("guess_weight", "1")),
         guess=guess,
+        looks=looks,
     )
 
 

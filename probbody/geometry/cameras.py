@@ -93,6 +93,13 @@ class PinholeCamera(Record, Camera):
         """Vectors of the world along the camera's axes."""
         return vectors @ self.rotation.mT
 
+    def mirrored(self) -> "PinholeCamera":
+        """The camera whose picture of the world mirrored at x = 0 is this one's with left and right exchanged."""
+        flip = self.focal.new_tensor([-1.0, 1.0, 1.0])
+        centre = torch.stack([self.size[1] - self.centre[:, 0], self.centre[:, 1]], dim=-1)
+        rotation = flip[:, None] * self.rotation * flip
+        return replace(self, centre=centre, rotation=rotation, translation=self.translation * flip)
+
     def _world(self, seen: Tensor) -> Tensor:
         return ((seen - self.translation).unsqueeze(1) @ self.rotation).squeeze(1)
 
