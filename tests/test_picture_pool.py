@@ -5,6 +5,7 @@ import torch
 
 from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
+from probbody.inference.learn.feature_data import PoolLessons
 from probbody.inference.learn.picture_pool import PicturePool, fill, pooled
 from probbody.priors.shipped import vae_prior
 from probbody.synth.pictures import Pictures
@@ -58,6 +59,13 @@ def test_batches_depend_on_step_and_seed_alone(folder: Path) -> None:
     assert not torch.equal(one.images, again.batch(4, 6, seed=5).images)
     assert not torch.equal(one.images, again.batch(3, 6, seed=6).images)
     assert len(one) == 6
+
+
+def test_learnings_of_different_seeds_are_measured_on_the_same_pictures(folder: Path) -> None:
+    body = open_body()
+    first, other = (PoolLessons(PicturePool(folder), body, seed) for seed in (3, 4))
+    assert not torch.equal(first(0, 4).images, other(0, 4).images)
+    assert torch.equal(first.alike()(0, 4).images, other.alike()(0, 4).images)
 
 
 def test_files_that_come_later_are_seen_and_may_be_left_out(pictures: Pictures, folder: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def run_train_features(data: Path, out: Path, validation: Path, training: Featur
         run = run_of(checkpoint, body)
     else:
         run = train_features(
-            taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=_alike(kept_out),
+            taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=kept_out.alike(),
             company=company, begin=how.begin, resume=how.resume,
         )  # fmt: skip
     if run.company.rank == 0:
@@ -79,11 +79,6 @@ def _trunk(how: How, seed: int) -> Trunk:
     if how.backbone is not None:
         trunk.read_backbone(how.backbone)
     return trunk
-
-
-def _alike(kept_out: PoolLessons) -> PoolLessons:
-    """The same pictures whatever the seed of the learning, so that the measures of two learnings compare."""
-    return PoolLessons(kept_out.pool, kept_out.body)
 
 
 def _finish(
@@ -109,7 +104,7 @@ def _finish(
     )
     with written_whole(out) as path:
         save_features(path, learnt, {"seed": str(run.training.seed), "steps": str(run.step)})
-    measures = examined(run, body, _alike(kept_out), measured, learnt.features.features)
+    measures = examined(run, body, kept_out.alike(), measured, learnt.features.features)
     with written_whole(out.with_suffix(".md")) as path:
         path.write_text(card(out, run, learnt, measures, tempering, (known, tempered, measured)), encoding="utf-8")
     with written_whole(out.with_suffix(".json")) as path:

@@ -29,6 +29,10 @@ class PoolLessons:
             self._known = (step // self.look_every, len(self.pool.shards))
         return lesson_of(self.pool.batch(step, size, self.seed, self._known[1]), self.body)
 
+    def alike(self) -> "PoolLessons":
+        """The same pictures whatever the seed of the learning, so that the measures of two learnings compare."""
+        return PoolLessons(self.pool, self.body, look_every=self.look_every)
+
 
 def lesson_of(pictures: PooledPictures, body: ArticulatedBody) -> Lesson:
     """Pictures on the body's device, with the surface that they show."""
