@@ -10,6 +10,8 @@ from probbody.extractors.rest_joints import RestJoints
 from probbody.extractors.shipped import shipped_features
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.rotations import axis_angle_to_matrix
+from probbody.inference.evaluate.method import Seen
+from probbody.inference.evaluate.regression import MiddleOfLooks
 from probbody.quantities import Pose, joined
 from probbody.render import MeshRenderer
 
@@ -122,3 +124,15 @@ def test_further_guesses_go_with_their_bodies(learnt: LearntFeatures) -> None:
     assert [len(each) for each in again.others] == [3, 3]
     assert torch.equal(again.others[0].translation, pose.translation)
     assert reading.to(torch.float64).others[0].shape.dtype == torch.float64
+
+
+def test_the_middle_of_looks_is_the_median_about_the_first_root(learnt: LearntFeatures) -> None:
+    camera = PinholeCamera.looking_ahead(250.0, learnt.reader.size, batch=2)
+    images = torch.rand(2, 3, *learnt.reader.size, generator=torch.Generator().manual_seed(1))
+    seen = Seen(images, camera, torch.zeros(2, 17, 3), ("clean/0", "clean/1"))
+    found = MiddleOfLooks(learnt, BODY)(seen)
+    reading = learnt.read(images, camera)
+    guesses = [BODY(pose).joints for pose in (reading.pose, *reading.others)]
+    away = torch.stack([joints - joints[:, :1] for joints in guesses]).sort(0).values[1]  # torch's median of four
+    torch.testing.assert_close(found.joints, away + guesses[0][:, :1])
+    assert found.pose is None

@@ -14,7 +14,7 @@ from probbody.observation import Observation
 
 from ..density import Model
 from ..pixels import Sketch, fit_pixels
-from .fingerprints import fingerprint
+from .fingerprints import fingerprint, fingerprint_of
 from .method import Answer, Method, Seen
 from .starts import AsRead, Start
 
@@ -127,4 +127,5 @@ class Fitted(Method):
         known = fingerprint(self.learnt.reader, self.learnt.features, self.learnt.background)
         numbers = {"concentration": self.learnt.concentration, "temper": self.learnt.temper, "steps": self.steps}
         begun = (self.start or AsRead(self.learnt.reader)).card()
-        return {**begun, "features": known, "looks": self.learnt.times, **shown, **numbers}
+        errors = fingerprint_of(("scale", self.learnt.guess.scale if self.learnt.guess else None))
+        return {**begun, "features": known, "looks": self.learnt.times, "errors": errors, **shown, **numbers}
