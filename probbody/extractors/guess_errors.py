@@ -48,7 +48,9 @@ class GuessErrors(Record):
 
     Errors that nothing is known of have long tails, and of Student's densities one of few degrees of freedom is likelier; but
     its peak is, in so many dimensions, so narrow that the most probable body hardly leaves the guess, whatever else is seen.
-    Where the width is known the tails are gone, and it says which guesses to leave.
+    With the width the tails are shorter, and it says which guesses to leave; they are not yet a normal's. Of first guesses
+    with a width told by two looks, of 1,024 pictures that fitted nothing, half of them varied, a tenth of the squared distances
+    is above 135 and a hundredth above 252; with none above 128 and 329; a normal has 89 and 103.
     """
 
     scale: Float[Tensor, "E E"]
@@ -70,12 +72,20 @@ class GuessErrors(Record):
     def log_prob(self, errors: Float[Tensor, "B K E"], width: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
         """Of guesses with these errors, of which one counts: the mean of their densities."""
         far = torch.linalg.solve_triangular(self.scale.to(errors), (errors / width[:, None, None]).mT, upper=False)
-        size = self.scale.diagonal().log().sum().to(errors) + len(self.scale) * (width.log() + 0.5 * _LOG_TWO_PI)
-        return (-0.5 * far.square().sum(1)).logsumexp(1) - math.log(errors.shape[1]) - size
+        volume = self.scale.diagonal().log().sum().to(errors) + len(self.scale) * (width.log() + 0.5 * _LOG_TWO_PI)
+        return (-0.5 * far.square().sum(1)).logsumexp(1) - math.log(errors.shape[1]) - volume
 
     @classmethod
     def fit(cls, errors: Float[Tensor, "N K E"], width: Float[Tensor, " N"]) -> "GuessErrors":
-        """Of greatest likelihood, but for the floor, by expectation maximisation; ``usual`` is the median width."""
+        """Of greatest likelihood, but for the floor, by expectation maximisation; ``usual`` is the median width.
+
+        Args:
+            errors: as of ``joint_codes``, guessed less true.
+            width: of each body's guesses, metres: see ``spread``.
+
+        Raises:
+            ValueError: there are no more bodies than numbers of an error.
+        """
         count, several, size = errors.shape
         if count <= size:
             raise ValueError(f"errors: expected more than {size} bodies, found {count}.")
