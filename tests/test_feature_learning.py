@@ -13,11 +13,12 @@ from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.looks import Look, Looks
 from probbody.extractors.reading import PictureReader, Reading
+from probbody.extractors.shipped import save_features
 from probbody.extractors.small_unet import SmallUNet
 from probbody.features.backgrounds import UniformBackground
 from probbody.features.directions import CircleDirections
 from probbody.features.emissions import VonMisesFisherEmission
-from probbody.features.fields import ExpectedFeatures
+from probbody.features.fields import DirectedFeatures, ExpectedFeatures
 from probbody.features.likelihoods import LogMixture
 from probbody.features.random_features import random_features
 from probbody.geometry.cameras import PinholeCamera
@@ -261,6 +262,29 @@ def test_each_process_has_steps_of_its_own() -> None:
     assert sorted(numbers) == list(range(10))
 
 
+def test_a_training_can_begin_with_learnt_features(tmp_path: Path) -> None:
+    first = train_features(lessons, BODY, tmp_path / "a", settings(steps=2), trunk=small_trunk(), progress=False)
+    fitting = FeatureFitting(pictures=4, kept_out=4, batch=4, components=2)
+    learnt = fitted_features(first.average, first.marking, lessons, lessons, "CC0-1.0", fitting)
+    rows = learnt.features.features.clone()
+    rows[0] = 0  # never seen
+    field = DirectedFeatures(rows, first.marking.limbs, first.marking.directions)
+    save_features(tmp_path / "f.safetensors", replace(learnt, features=field))
+    other = new_run(BODY, settings(steps=8, seed=3), small_trunk(), lessons)
+    own = other.bank.rows.clone()
+    begin_with(other, tmp_path / "f.safetensors")
+    for name, value in first.average.state_dict().items():  # in the file they are in half precision
+        assert torch.allclose(other.reader.state_dict()[name].double(), value.double(), atol=1e-3), name
+    known = (rows != 0).any(-1, keepdim=True)
+    assert torch.equal(other.bank.rows[0], own[0])
+    assert torch.allclose(other.bank.rows, torch.where(known, rows, own), atol=1e-3)
+    assert not len(other.bank.remembered)
+    assert all(loss == loss for loss in other.advance(lessons(0, 4)).values())
+    (tmp_path / "broken.safetensors").write_bytes(b"no features")
+    with pytest.raises(BadInput, match=r"broken.safetensors: expected a safetensors file"):
+        begin_with(other, tmp_path / "broken.safetensors")
+
+
 def test_a_training_can_begin_with_what_another_has_learnt(tmp_path: Path) -> None:
     first = train_features(lessons, BODY, tmp_path / "a", settings(steps=2), trunk=small_trunk(), progress=False)
     other = new_run(BODY, settings(steps=8, seed=3), small_trunk(), lessons)
@@ -287,5 +311,5 @@ def test_a_training_can_begin_with_what_another_has_learnt(tmp_path: Path) -> No
     begin_with(later, tmp_path / "older")
     assert torch.equal(later.reader.body.brief.weight, own)
     assert torch.equal(later.reader.body.parts.weight, first.average.body.parts.weight)
-    with pytest.raises(BadInput, match="expected a checkpoint of this reader"):
+    with pytest.raises(BadInput, match="expected what a reader of this trunk learnt"):
         begin_with(new_run(BODY, settings(), SmallUNet((16, 16, 16, 16, 16)), lessons), tmp_path / "a")

@@ -40,7 +40,7 @@ class How:
     finish: bool = False
     """Nothing more is learnt: features are made from the checkpoint as it is."""
     begin: Path | None = None
-    """The checkpoint of another learning, whose weights this one begins with."""
+    """Learnt features, or the checkpoint of another learning, whose weights this one begins with."""
     together: bool = False
     """With the other processes that were launched beside this one."""
     device: str = "auto"

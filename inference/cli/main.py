@@ -288,7 +288,7 @@ def features(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside --out.")] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Write features from the checkpoint as it is.")] = False,
     begin: Annotated[
-        Path | None, typer.Option("--begin-with", help="A checkpoint whose weights are the start.")
+        Path | None, typer.Option("--begin-with", help="Learnt features, or a checkpoint, to start from.")
     ] = None,
     without_contrast: Annotated[bool, typer.Option(help="Features that only regression shapes.")] = False,
     directions: Annotated[int, typer.Option(min=1, help="Of limbs, that features are told apart by.")] = 4,

@@ -13,6 +13,7 @@ from probbody.data.files import written_whole
 from probbody.errors import BadInput
 from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.rest_joints import RestJoints
+from probbody.extractors.shipped import load_features
 from probbody.extractors.small_unet import SmallUNet
 from probbody.extractors.trunks import trunk_of, words_of
 
@@ -43,22 +44,23 @@ def resume_run(run: FeatureRun, path: Path) -> None:
 def begin_with(run: FeatureRun, path: Path) -> None:
     """Weights and bank of another learning, of the same trunk, for a first step that is not from nothing.
 
-    The weights are the moving mean of theirs; layers of the head for the body that have another form begin anew, as the
-    optimiser does. A bank of another number of directions gives every direction of a vertex the mean of its own, and clutter is
-    taken over where as much of it is kept.
+    ``path``: a checkpoint, whose weights are taken from the moving mean, or learnt features (``.safetensors``), such as
+    those that ship, whose field becomes the bank and which remember no clutter. Layers of the head for the body that have
+    another form begin anew, as the optimiser does. A bank of another number of directions gives every direction of a vertex the
+    mean of its own, and clutter is taken over where as much of it is kept.
     """
-    state = _read(path)
+    known, bank = _of_features(path) if path.suffix == ".safetensors" else _of_checkpoint(path)
     try:
-        known, own = state["average"], run.reader.state_dict()
+        own = run.reader.state_dict()
         anew = {
             n: v for n, v in own.items() if n.startswith("body.") and getattr(known.get(n), "shape", None) != v.shape
         }
         weights = {n: v for n, v in known.items() if n in own or not n.startswith("body.")} | anew
         run.reader.load_state_dict(weights)
         run.average.load_state_dict(weights)
-        run.bank.load_state_dict(_suited(state["bank"], run.bank))
+        run.bank.load_state_dict(_suited(bank, run.bank))
     except (KeyError, RuntimeError) as error:
-        raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error
+        raise BadInput(f"{path}: expected what a reader of this trunk learnt, found that of another.") from error
 
 
 def run_of(path: Path, body: ArticulatedBody) -> FeatureRun:
@@ -76,11 +78,24 @@ def run_of(path: Path, body: ArticulatedBody) -> FeatureRun:
     return run
 
 
+def _of_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weights of the reader, and the bank."""
+    state = _read(path)
+    return state["average"], state["bank"]
+
+
+def _of_features(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The same of learnt features, whose rows are zero where a vertex was never seen."""
+    learnt = load_features(path)
+    return learnt.reader.state_dict(), {"rows": learnt.features.features}
+
+
 def _suited(bank: dict[str, Tensor], own: FeatureBank) -> dict[str, Tensor]:
     rows, directions = bank["rows"], own.rows.shape[1]
     if rows.shape[1] != directions:
-        bank = bank | {"rows": normalize(rows.mean(1, keepdim=True), dim=-1).expand(-1, directions, -1)}
-    if bank["clutter"].shape != own.clutter.shape:
+        rows = normalize(rows.mean(1, keepdim=True), dim=-1).expand(-1, directions, -1)
+    bank = bank | {"rows": torch.where((rows != 0).any(-1, keepdim=True), rows, own.rows)}
+    if "clutter" not in bank or bank["clutter"].shape != own.clutter.shape:
         bank = bank | {"clutter": own.clutter, "seen": own.seen}
     return bank
 
