@@ -43,9 +43,9 @@ def train_features(
     """Learns a reader, and leaves ``checkpoint``, from which learning can be resumed and features be made.
 
     With ``resume`` it goes on from the checkpoint, if there is one, to the same numbers as if it had never stopped. With
-    ``begin``, learnt features or the checkpoint of another learning, it starts from the weights of that one. Beside the checkpoint stand a log
-    (``.jsonl``: one line of losses every so many steps, one of measures every so many more), and with ``validation`` a folder
-    of pictures of what the reader sees (``.progress``).
+    ``begin``, learnt features or the checkpoint of another learning, it starts from the weights of that one. Beside the
+    checkpoint stand a log (``.jsonl``: one line of losses every so many steps, one of measures every so many more), and with
+    ``validation`` a folder of pictures of what the reader sees (``.progress``).
     """
     training = training or FeatureTraining()
     run = new_run(body, training, trunk, lessons, company)
