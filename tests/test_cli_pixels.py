@@ -14,7 +14,9 @@ from PIL import Image, ImageDraw
 from probbody.bodies.open_body import open_body
 from probbody.data.keypoints import People, read_keypoints
 from probbody.errors import BadInput
+from probbody.extractors.looks import Look, Looks
 from probbody.extractors.reading import Reading
+from probbody.extractors.rest_joints import RestJoints
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.crops import Crop
 from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle
@@ -145,6 +147,16 @@ def test_without_a_box_the_person_is_looked_for(ask: Ask, reader: OracleReader, 
     assert top < 150
     assert right > 400
     assert bottom > 395
+
+
+def test_one_look_finds_the_person_whom_all_looks_read(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reader = OracleReader(demonstrated(), astray(demonstrated()), TABLE_EDGE)
+    twice = replace(learnt(reader), looks=Looks(RestJoints.of(open_body()), (Look(zoom=1.1),)))
+    monkeypatch.setattr(fit, "features_named", lambda *_: twice)
+    assert ask("fit", ASSETS / "demo.png", "--out", tmp_path, *QUICK)[0] == 0
+    assert reader.calls == [1, 1, 2]
 
 
 def test_a_mask_says_where(ask: Ask, reader: OracleReader, tmp_path: Path) -> None:

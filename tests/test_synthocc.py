@@ -11,7 +11,7 @@ from probbody.errors import BadInput
 from probbody.inference.cli.compared import attacked
 from probbody.inference.cli.methods import Workshop
 from probbody.priors import vae_prior
-from probbody.synthocc import Detector, SynthOcc, captured, clean, drawn, gathered, hidden_share
+from probbody.synthocc import Detector, SynthOcc, captured, drawn, hidden_share
 from probbody.synthocc.scenes import in_the_open
 from tests.evaluation_scenes import SIZE, TINY, tiny_benchmark, untaught
 
@@ -43,11 +43,6 @@ def test_clean_pictures_are_clean_and_natural_ones_are_not(benchmark: SynthOcc) 
     assert bool(((share >= 0.1) & (share <= 0.65)).all())
     assert int((~behind.shown).sum()) > int((~bare.shown).sum())
     assert not set(bare.names()) & set(behind.names())
-
-
-def test_the_first_pictures_that_are_wanted_are_those_of_the_benchmark(benchmark: SynthOcc) -> None:
-    found = gathered(benchmark.source.studio, benchmark.seed, 2, clean, at_once=4)
-    torch.testing.assert_close(found.pose.shape, benchmark.scenes("clean", slice(0, 2)).pictures.pose.shape)
 
 
 def test_a_detector_loses_what_is_hidden_and_nothing_else(benchmark: SynthOcc) -> None:

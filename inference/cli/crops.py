@@ -20,8 +20,8 @@ MARGIN = 1.2
 """How much larger than a person's box a crop is: so were those that shipped networks learnt from."""
 AT_ONCE = 16
 """Crops that are read together."""
-LOOKS = 2
-"""How often a person is looked for again, where only the picture was given: each time nearer."""
+SEARCHES = 2
+"""How often a person is looked for, where only the picture was given: each time nearer."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,14 @@ class Sought:
 @torch.no_grad()
 def read_crops(sought: Sequence[Sought], learnt: LearntFeatures) -> list[ReadCrops]:
     """What the network reads around the people of some pictures: all crops together, a picture at a time handed back."""
-    found = _read(sought, learnt)
-    for _ in range(LOOKS):
-        nearer = {n: _nearer(each, found[n]) for n, each in enumerate(sought) if each.begun}
-        again = {n: each for n, each in nearer.items() if each is not None}
-        for n, crops in zip(again, _read(list(again.values()), learnt) if again else [], strict=True):
-            found[n] = crops
-    return found
+    placed, once = list(sought), replace(learnt, looks=None)  # whom one looks for, a single look finds
+    searched = [n for n, each in enumerate(placed) if each.begun]
+    for _ in range(SEARCHES):
+        found = _read([placed[n] for n in searched], once) if searched else []
+        nearer = {n: _nearer(placed[n], each) for n, each in zip(searched, found, strict=True)}
+        searched = [n for n, each in nearer.items() if each is not None]
+        placed = [nearer.get(n) or each for n, each in enumerate(placed)]
+    return _read(placed, learnt)
 
 
 def _nearer(sought: Sought, found: ReadCrops) -> Sought | None:

@@ -14,7 +14,6 @@ from .scenes import JOINTS as JOINTS
 from .scenes import Scenes as Scenes
 from .scenes import shown_joints as shown_joints
 from .selection import clean as clean
-from .selection import gathered as gathered
 from .selection import hidden_share as hidden_share
 from .sources import Source as Source
 from .sources import captured as captured

@@ -7,7 +7,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..errors import BadInput
-from ..quantities import joined
 from ..synth.labels import LabelledPictures
 from ..synth.pictures import Pictures
 
@@ -35,19 +34,6 @@ def occluded(pictures: LabelledPictures) -> Bool[Tensor, " B"]:
     """With something before the person."""
     share = hidden_share(pictures)
     return (share >= HIDDEN[0]) & (share <= HIDDEN[1])
-
-
-def gathered(studio: Pictures, seed: int, count: int, wanted: Wanted, at_once: int = 64) -> LabelledPictures:
-    """The first ``count`` pictures that are wanted, in the order of their numbers."""
-    found: list[LabelledPictures] = []
-    number, enough = 0, 0
-    while enough < count:
-        _check(number, count)
-        drawn = studio.draw(seed, torch.arange(number, number + at_once))
-        rows = wanted(drawn).nonzero().squeeze(-1)
-        found.append(drawn[rows])
-        number, enough = number + at_once, enough + len(rows)
-    return joined(found)[:count]
 
 
 def numbers_of(
