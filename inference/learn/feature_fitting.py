@@ -19,7 +19,7 @@ from probbody.features.fields import DirectedFeatures
 from .conditional import Sights, fitted_emissions
 from .feature_data import Lessons
 from .feature_run import draws, half_precision
-from .feature_sampling import Marking, at_all_visible, elsewhere
+from .feature_sampling import Marking, at_all_visible, elsewhere, of_map
 from .lesson import Lesson
 
 
@@ -64,8 +64,8 @@ def fitted_features(
     for step in range(max(fitting.kept_out // fitting.batch, 1)):
         lesson = kept_out(step, fitting.batch)
         features = read_features(reader, lesson)
-        seen.append(marking.points(features, lesson, fitting.points, draws(fitting.seed, step)))
-        clutter.append(elsewhere(features, lesson, fitting.clutter, draws(fitting.seed, step)))
+        seen.append(marking.points(of_map(features), lesson, fitting.points, draws(fitting.seed, step)))
+        clutter.append(elsewhere(of_map(features), lesson, fitting.clutter, draws(fitting.seed, step)))
     sights = Sights.of(seen, rows, clutter)
     emissions = fitted_emissions(sights, fitting.components, fitting.seed)
     field = DirectedFeatures(rows, marking.limbs, marking.directions)

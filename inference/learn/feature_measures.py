@@ -9,7 +9,7 @@ from torch import Tensor
 from probbody.extractors.person_reader import PersonReader
 from probbody.metrics import mpjpe, pa_mpjpe
 
-from .feature_sampling import Marking, PointFeatures
+from .feature_sampling import Marking, PointFeatures, of_map
 from .lesson import Lesson
 
 
@@ -55,7 +55,7 @@ class Examination:
         """What the reader says of these pictures; ``rows`` are the features that it is to know the vertices by."""
         maps = reader.maps(lesson.images)
         features, told = reader.features(maps), reader.body(maps)
-        self.right.append(self._nearest(self.marking.points(features, lesson, self.points, generator), rows))
+        self.right.append(self._nearest(self.marking.points(of_map(features), lesson, self.points, generator), rows))
         likeness = features[:, :, ::2, ::2].flatten(2).mT @ rows.flatten(0, 1).mT
         self.scores.append(likeness.amax(-1).flatten())
         self.shown.append(lesson.shown[:, ::2, ::2].flatten())

@@ -1,6 +1,7 @@
 """A reader in the course of its learning: one step after the other."""
 
 import contextlib
+import functools
 from copy import deepcopy
 from typing import Any
 
@@ -51,8 +52,8 @@ class FeatureRun:
         images = lesson.images.contiguous(memory_format=torch.channels_last)
         with half_precision(self.device):
             maps = self.reader.maps(images)
-            features, told = self.reader.features(maps), self.reader.body(maps)
-        contrast = training.contrast
+            told = self.reader.body(maps)
+        contrast, features = training.contrast, functools.partial(self.reader.features_at, maps)
         visible, free = (contrast.visible, contrast.elsewhere) if contrast else (64, 1)
         points = self.marking.points(features, lesson, visible, generator)
         clutter = elsewhere(features, lesson, free, generator)

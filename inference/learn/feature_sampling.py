@@ -1,5 +1,7 @@
 """What a feature map holds at the visible points of a body, and where the body is not."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +30,15 @@ class PointFeatures(Record):
         return len(self.features)
 
 
+Features = Callable[[Float[Tensor, "B N 2"], tuple[int, int]], Float[Tensor, "B N D"]]
+"""Unit features at pixels of pictures of a size (height, width), such as ``of_map`` or ``PersonReader.features_at``."""
+
+
+def of_map(features: Float[Tensor, "B D h w"]) -> Features:
+    """Those of a whole map."""
+    return functools.partial(at_pixels, features)
+
+
 @dataclass(frozen=True)
 class Marking:
     """The limbs of a body, and the directions that they are told apart by."""
@@ -40,9 +51,7 @@ class Marking:
         found: Tensor = self.directions.weights(self.limbs.direction(lesson.surface, lesson.camera))
         return found[:, self.limbs.vertex]
 
-    def points(
-        self, features: Float[Tensor, "B D h w"], lesson: Lesson, count: int, generator: torch.Generator
-    ) -> PointFeatures:
+    def points(self, features: Features, lesson: Lesson, count: int, generator: torch.Generator) -> PointFeatures:
         """Features at ``count`` visible vertices of each picture, drawn with replacement; a body that is hidden has none."""
         with torch.no_grad():
             drawn = _draw(_even(lesson.visible), count, generator)
@@ -50,7 +59,7 @@ class Marking:
             shares = self.shares(lesson)
             shares = shares.gather(1, drawn.unsqueeze(-1).expand(-1, -1, shares.shape[-1]))
             seen = lesson.visible.any(1)
-        found = at_pixels(features, chosen, lesson.camera.size)
+        found = features(chosen, lesson.camera.size)
         return PointFeatures(found[seen].flatten(0, 1), drawn[seen].flatten(), shares[seen].flatten(0, 1))
 
 
@@ -70,19 +79,20 @@ def at_pixels(
     return F.normalize(found.squeeze(2).mT, dim=-1)
 
 
-def elsewhere(
-    features: Float[Tensor, "B D h w"], lesson: Lesson, count: int, generator: torch.Generator
-) -> Float[Tensor, "N D"]:
+def elsewhere(features: Features, lesson: Lesson, count: int, generator: torch.Generator) -> Float[Tensor, "N D"]:
     """Features of ``count`` places of each picture where no body is seen, nor beside them; of none where there are none.
 
-    Half of them are where something hides the body, in pictures where something does: such places are few, a network that
-    knows what a hidden limb would look like says so there, and how they look is what tells hidden pixels from seen ones.
+    Places are those of the lesson's maps. Half of them are where something hides the body, in pictures where something does:
+    such places are few, a network that knows what a hidden limb would look like says so there, and how they look is what
+    tells hidden pixels from seen ones.
     """
     shown = F.max_pool2d(lesson.shown.unsqueeze(1).float(), 3, 1, 1).squeeze(1) > 0
     free = (~shown).flatten(1)
     hidden = free & (lesson.mask & lesson.occluder).flatten(1)
     drawn = _draw(_even(free) + _even(hidden), count, generator)
-    found = features.flatten(2).mT.gather(1, drawn.unsqueeze(-1).expand(-1, -1, features.shape[1]))
+    (height, width), columns = lesson.camera.size, shown.shape[2]
+    middles = torch.stack([drawn % columns, drawn // columns], dim=-1) + 0.5
+    found = features(middles * (width / columns), (height, width))
     return found[free.any(1)].flatten(0, 1)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
 from probbody.contracts import ArticulatedBody, Background
 from probbody.features.directions import CircleDirections, Directions
@@ -17,7 +17,7 @@ from probbody.synth.pictures import Pictures
 from .conditional import Sights, fitted_emissions
 from .feature_data import lesson_of
 from .feature_run import draws
-from .feature_sampling import Marking, at_all_visible, elsewhere
+from .feature_sampling import Marking, at_all_visible, elsewhere, of_map
 from .lesson import Lesson
 from .picture_pool import pooled
 
@@ -77,7 +77,7 @@ def field_of(
         if total is None:
             total = features.new_zeros(len(body.weights), marking.directions.count, features.shape[1])
         total.index_add_(0, points.vertex, points.shares.unsqueeze(-1).to(total) * points.features.unsqueeze(1))
-        clutter.append(elsewhere(_at_labels(features, lesson), lesson, CLUTTER, draws(seed, len(clutter))))
+        clutter.append(elsewhere(of_map(features), lesson, CLUTTER, draws(seed, len(clutter))))
     assert total is not None
     whole = normalize(total.sum(1, keepdim=True), dim=-1)
     rows = normalize(total + BORROWED / marking.directions.count * whole, dim=-1)
@@ -102,12 +102,6 @@ def _seen(
         if not bool(found.isfinite().all()):
             raise ValueError("extractor: expected finite features, found others.")
         yield lesson, normalize(found.to(lesson.images), dim=1)
-
-
-def _at_labels(features: Float[Tensor, "B D h w"], lesson: Lesson) -> Float[Tensor, "B D H W"]:
-    """The same at the resolution of the maps of what is known."""
-    size = lesson.mask.shape[1:]
-    return features if features.shape[2:] == size else normalize(interpolate(features, size, mode="bilinear"), dim=1)
 
 
 def _shape(found: object) -> str:

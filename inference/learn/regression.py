@@ -5,11 +5,11 @@ References: Kanazawa et al. (2018), HMR, arXiv:1712.06584; Kocabas et al. (2021)
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from probbody.extractors.bilinear import around
 from probbody.extractors.part_attention import Impression
 from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.view import view_of
@@ -63,15 +63,8 @@ def missed_spots(logits: Float[Tensor, "B J h w"], places: Float[Tensor, "B J 2"
 
     ``places``: (x, y) in shares of the picture; those outside count as on its edge.
     """
-    height, width = logits.shape[2:]
-    size = places.new_tensor([width, height])
-    place = (places * size - 0.5).clamp_min(0).minimum(size - 1)
-    corner = place.floor().minimum(size - 2)
-    right, down = (place - corner).unbind(-1)
-    first = (corner[..., 1] * width + corner[..., 0]).long()
-    around = torch.stack([first, first + 1, first + width, first + width + 1], dim=-1)
-    weight = torch.stack([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down], dim=-1)
-    return -(weight * logits.flatten(2).log_softmax(-1).gather(2, around)).sum(-1)
+    nearest, weight = around(places, (logits.shape[2], logits.shape[3]))
+    return -(weight * logits.flatten(2).log_softmax(-1).gather(2, nearest)).sum(-1)
 
 
 def _centred(joints: Float[Tensor, "B J 3"]) -> Float[Tensor, "B J 3"]:
