@@ -1,11 +1,12 @@
 """The tables of 3DNBF and NeuralSMPL on SynthOcc, and whether the order that the papers report appears.
 
 ``python benchmarks/paper_tables.py [--set small] [--features FILE] [--without-contrast FILE] [--one-direction FILE]
-[--eight-directions FILE] [--as-short FILE] [--out FOLDER] [--jobs N] [--minutes N] [--quick]``. The files in the middle are of
-features learnt otherwise, the last of as usual for as long; rows without theirs are named as lacking. What it prints is
-committed as text beside it, and the CSV that it writes; JSON and reports are in the folder, and a run that was stopped goes on
-from there. The tables share what was answered: what one has measured no other measures again. With ``--minutes`` no row of the
-second and third table is begun later than that, rows of both in turn, and those that are left out are named.
+[--eight-directions FILE] [--as-short FILE] [--out FOLDER] [--jobs N] [--minutes N] [--pictures N] [--condition NAME ...]
+[--first-alone] [--quick]``. The files in the middle are of features learnt otherwise, the last of as usual for as long; rows
+without theirs are named as lacking. What it prints is committed as text beside it, and the CSV that it writes; JSON and reports
+are in the folder, and a run that was stopped goes on from there. The tables share what was answered: what one has measured no
+other measures again. With ``--minutes`` no row of the second and third table is begun later than that, rows of both in turn,
+and those that are left out are named. ``--pictures``, ``--condition`` and ``--first-alone`` measure less of a large set.
 """
 
 import argparse
@@ -41,8 +42,9 @@ def main() -> None:
     print("pictures/s: of one processor, by its own time\n")
     begun, late = time.perf_counter(), time.time() + 60 * (options.minutes or 0)
     found = {1: run.table(1)}
-    rows = run.rows_until(late) if options.minutes else {2: TABLES[2], 3: TABLES[3]}
-    for table in (2, 3):
+    timed = options.minutes and not options.first_alone
+    rows = run.rows_until(late) if timed else {2: TABLES[2], 3: TABLES[3]}
+    for table in () if options.first_alone else (2, 3):
         if left := [row for row in TABLES[table] if row not in rows[table]]:
             print(f"of table {table} not measured, as {options.minutes:g} minutes were over: {', '.join(left)}")
         if rows[table]:
@@ -147,7 +149,7 @@ def _run_of(options: argparse.Namespace) -> Run:
     }
     beside = tuple(f"{name}={file}" for name, file in other.items() if file is not None)
     parts = Parts(options.features, steps=2 if options.quick else None, device=options.device)
-    conditions = ("clean", "@80") if options.quick else ()
+    conditions = ("clean", "@80") if options.quick else tuple(options.conditions)
     return Run(options.out, pictures, parts, beside, conditions, options.at_once, options.jobs)
 
 
@@ -165,6 +167,10 @@ def _options() -> argparse.Namespace:
     asked.add_argument("--at-once", type=int, default=16)
     asked.add_argument("--jobs", type=int, default=1)
     asked.add_argument("--minutes", type=float, help="begin no row of tables 2 and 3 later than this")
+    asked.add_argument(
+        "--condition", dest="conditions", action="append", default=[], help="columns, clean and @80 among them"
+    )
+    asked.add_argument("--first-alone", action="store_true", help="the first table, and not the others")
     asked.add_argument("--quick", action="store_true")
     return asked.parse_args()
 
