@@ -194,8 +194,9 @@ def test_fine_tuning_is_the_regressor_after_no_step_and_better_after_some(seen: 
     again = tuned(seen[1:2])
     assert again.pose is not None
     assert found.pose is not None
-    assert torch.equal(again.pose.rotations[0], found.pose.rotations[1])  # whatever came before
-    torch.testing.assert_close(again.joints[0], found.joints[1], atol=1e-5, rtol=1e-5)  # but for the rounding of batches
+    # whatever came before; joints but for the rounding of batches
+    assert torch.equal(again.pose.rotations[0], found.pose.rotations[1])
+    torch.testing.assert_close(again.joints[0], found.joints[1], atol=1e-5, rtol=1e-5)
     blind = replace(seen[:1], keypoints=torch.zeros_like(seen.keypoints[:1]))
     torch.testing.assert_close(tuned(blind).joints, none.joints[:1], atol=1e-5, rtol=1e-5)
 
