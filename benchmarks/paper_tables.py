@@ -42,9 +42,8 @@ def main() -> None:
     print("pictures/s: of one processor, by its own time\n")
     begun, late = time.perf_counter(), time.time() + 60 * (options.minutes or 0)
     found = {1: run.table(1)}
-    timed = options.minutes and not options.first_alone
-    rows = run.rows_until(late) if timed else {2: TABLES[2], 3: TABLES[3]}
-    for table in () if options.first_alone else (2, 3):
+    rows = {} if options.first_alone else run.rows_until(late) if options.minutes else {2: TABLES[2], 3: TABLES[3]}
+    for table in rows:
         if left := [row for row in TABLES[table] if row not in rows[table]]:
             print(f"of table {table} not measured, as {options.minutes:g} minutes were over: {', '.join(left)}")
         if rows[table]:
@@ -149,7 +148,7 @@ def _run_of(options: argparse.Namespace) -> Run:
     }
     beside = tuple(f"{name}={file}" for name, file in other.items() if file is not None)
     parts = Parts(options.features, steps=2 if options.quick else None, device=options.device)
-    conditions = ("clean", "@80") if options.quick else tuple(options.conditions)
+    conditions = ("clean", "@80") if options.quick else tuple(options.conditions or ())
     return Run(options.out, pictures, parts, beside, conditions, options.at_once, options.jobs)
 
 
@@ -167,12 +166,13 @@ def _options() -> argparse.Namespace:
     asked.add_argument("--at-once", type=int, default=16)
     asked.add_argument("--jobs", type=int, default=1)
     asked.add_argument("--minutes", type=float, help="begin no row of tables 2 and 3 later than this")
-    asked.add_argument(
-        "--condition", dest="conditions", action="append", default=[], help="columns, clean and @80 among them"
-    )
+    asked.add_argument("--condition", dest="conditions", action="append", help="columns, clean and @80 among them")
     asked.add_argument("--first-alone", action="store_true", help="the first table, and not the others")
     asked.add_argument("--quick", action="store_true")
-    return asked.parse_args()
+    options = asked.parse_args()
+    if options.conditions and not {"clean", "@80"} <= set(options.conditions):
+        asked.error(f"--condition: expected clean and @80 among them, found {', '.join(options.conditions)}.")
+    return options
 
 
 if __name__ == "__main__":

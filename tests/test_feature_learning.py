@@ -279,7 +279,8 @@ def test_a_training_can_begin_with_learnt_features(tmp_path: Path) -> None:
     assert torch.equal(other.bank.rows[0], own[0])
     assert torch.allclose(other.bank.rows, torch.where(known, rows, own), atol=1e-3)
     assert not len(other.bank.remembered)
-    assert all(loss == loss for loss in other.advance(lessons(0, 4)).values())
+    assert other.advance(lessons(0, 4))["points"] > 0
+    assert len(other.bank.remembered)
     (tmp_path / "broken.safetensors").write_bytes(b"no features")
     with pytest.raises(BadInput, match=r"broken.safetensors: expected a safetensors file"):
         begin_with(other, tmp_path / "broken.safetensors")

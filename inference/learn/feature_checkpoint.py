@@ -47,7 +47,8 @@ def begin_with(run: FeatureRun, path: Path) -> None:
     ``path``: a checkpoint, whose weights are taken from the moving mean, or learnt features (``.safetensors``), such as
     those that ship, whose field becomes the bank and which remember no clutter. Layers of the head for the body that have
     another form begin anew, as the optimiser does. A bank of another number of directions gives every direction of a vertex the
-    mean of its own, and clutter is taken over where as much of it is kept.
+    mean of its own, and clutter is taken over where as much of it is kept. What is neither, or of another trunk, is a
+    ``BadInput``.
     """
     known, bank = _of_features(path) if path.suffix == ".safetensors" else _of_checkpoint(path)
     try:
@@ -94,6 +95,7 @@ def _suited(bank: dict[str, Tensor], own: FeatureBank) -> dict[str, Tensor]:
     rows, directions = bank["rows"], own.rows.shape[1]
     if rows.shape[1] != directions:
         rows = normalize(rows.mean(1, keepdim=True), dim=-1).expand(-1, directions, -1)
+    rows = rows.to(own.rows)
     bank = bank | {"rows": torch.where((rows != 0).any(-1, keepdim=True), rows, own.rows)}
     if "clutter" not in bank or bank["clutter"].shape != own.clutter.shape:
         bank = bank | {"clutter": own.clutter, "seen": own.seen}
