@@ -94,9 +94,13 @@ def neural_smpl(
 
 def what_is_read(learnt: LearntFeatures) -> tuple[Evidence, ...]:
     """What a reader tells beside features, believed as far as it was right on pictures that it had not learnt from."""
-    guess = None if learnt.guess is None else GuessEvidence(learnt.guess, learnt.guess_weight)
-    spots = SpotEvidence(learnt.spot_weight) if learnt.spot_weight > 0 else None
-    return tuple(each for each in (guess, spots) if each is not None)
+    several = len(learnt.guesses)
+    guesses = (
+        GuessEvidence(errors, learnt.guess_weight, slice(rank, None, several))
+        for rank, errors in enumerate(learnt.guesses)
+    )
+    spots = (SpotEvidence(learnt.spot_weight),) if learnt.spot_weight > 0 else ()
+    return (*guesses, *spots)
 
 
 def released_code(

@@ -53,7 +53,7 @@ def some_learnt() -> LearntFeatures:
     drawn = torch.randn(200, 2, 3 * len(BODY.parents), generator=torch.Generator().manual_seed(5))
     errors, reader = GuessErrors.fit(drawn, 0.1 + torch.rand(200)), small_reader()
     return LearntFeatures(
-        reader, field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0", 0.5, 0.9, errors,
+        reader, field, 31.5, MixtureBackground.fit(clutter, 3), 0.07, "CC0-1.0", 0.5, 0.9, (errors,),
         Looks(reader.rest, (Look(mirrored=True), Look(zoom=1.2))),
     )  # fmt: skip
 
@@ -183,10 +183,9 @@ def test_features_come_back_from_their_file(written: tuple[LearntFeatures, bytes
     torch.testing.assert_close(again.features.features, learnt.features.features, atol=1e-3, rtol=0)
     assert not again.features.features[7].any()
     assert (again.spot_weight, again.guess_weight) == (0.5, 0.9)
-    assert again.guess is not None
-    assert learnt.guess is not None
-    torch.testing.assert_close(again.guess.scale, learnt.guess.scale)
-    assert again.guess.usual == learnt.guess.usual
+    (errors,), (wanted,) = again.guesses, learnt.guesses
+    torch.testing.assert_close(errors.scale, wanted.scale)
+    assert errors.usual == wanted.usual
     assert again.times == 3
     assert again.looks is not None
     assert again.looks.further == (Look(mirrored=True), Look(zoom=1.2))
@@ -225,7 +224,7 @@ def test_features_with_a_guess_of_another_code_are_refused(
     written: tuple[LearntFeatures, bytes], tmp_path: Path
 ) -> None:
     learnt, path = written[0], tmp_path / "features.safetensors"
-    save_features(path, replace(learnt, guess=GuessErrors(torch.eye(69))))
+    save_features(path, replace(learnt, guesses=(GuessErrors(torch.eye(69)),)))
     with pytest.raises(BadInput, match=r"expected 'guess.scale' of shape \(72, 72\), found \(69, 69\)\.$"):
         load_features(path)
 

@@ -52,12 +52,14 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.parametrize(("network", "asked"), [((), "train features"), (("--network", "slim"), "--network slim")])
 def test_features_come_out_of_pools_and_again_out_of_the_checkpoint(
-    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: tuple[str, ...], asked: str, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "fitted_temper", lambda *_: Tempering(0.25, 0.5))  # slow, and tested by itself
     out = tmp_path / "features.safetensors"
     words = ("--data", pool, "--validation", pool, "--out", out, "--steps", 2, "--batch", 4, "--licence", "CC0-1.0")
+    words += network
     assert run(monkeypatch, *words, "--device", "cpu") == 0
     learnt = load_features(out)
     assert learnt.licence == "CC0-1.0"
@@ -68,7 +70,7 @@ def test_features_come_out_of_pools_and_again_out_of_the_checkpoint(
     assert told["steps_taken"] == 2
     card = out.with_suffix(".md").read_text()
     assert told["sha256"][out.name] in card
-    assert "train features" in card
+    assert asked in card
     first = out.read_bytes()
     out.unlink()
     assert run(monkeypatch, *words, "--device", "cpu", "--finish") == 0
@@ -78,7 +80,7 @@ def test_features_come_out_of_pools_and_again_out_of_the_checkpoint(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--network", "huge"], "--network: expected small or resnet50, found 'huge'."),
+        (["--network", "huge"], "--network: expected small, slim or resnet50, found 'huge'."),
         (["--backbone", "weights.safetensors"], "--backbone: expected with --network resnet50 alone"),
         (["--finish"], "expected a checkpoint, found nothing there."),
     ],

@@ -159,3 +159,19 @@ def _first(starts: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def _apart(joints: torch.Tensor, wanted: torch.Tensor) -> float:
     return float(((joints - joints[:, :1]) - (wanted - wanted[:, :1])).norm(dim=-1).mean())
+
+
+def test_networks_that_guess_in_turns_are_a_piece_of_evidence_each() -> None:
+    observation, pose = seen(told(None), truth(told(None), 1))
+    off = 0.05 * torch.randn(4, *BODY(pose).joints.shape[1:], generator=torch.Generator().manual_seed(6))
+    points = (BODY(pose).joints + off)[None]
+    networks = [GuessEvidence(errors_of(0.1 + n), 1.0, slice(n, None, 2)) for n in range(2)]
+    parts = (BODY, features_of(BODY), UniformBackground(CHANNELS), GaussianPose.independent(len(BODY.parents) - 1, 0.3))
+    both = neural_smpl(*parts, concentration=KAPPA, renderer=MeshRenderer(3), evidence=tuple(networks))
+    found = log_terms(both, truth(both, 1), replace(observation, points=points))
+    for n, name in enumerate(("points", "points_1")):
+        alone = told(GuessEvidence(errors_of(0.1 + n)))
+        wanted = log_terms(alone, truth(alone, 1), replace(observation, points=points[:, n::2]))["points"]
+        torch.testing.assert_close(found[name], wanted)
+    first = log_terms(both, truth(both, 1), replace(observation, points=points[:, :1]))
+    assert "points_1" not in first  # nobody else guessed

@@ -34,7 +34,7 @@ from ..evaluate.starts import AsSaved
 from ..evaluate.trial import Trial
 from ..learn.pose_data import taught_and_held_out
 from .methods import Workshop, method_named
-from .parts import body_named, device_named, features_named, prior_named
+from .parts import body_named, device_named, features_named, on_device, prior_named
 from .sets import SETS, trial_on_set
 
 EXTENTS = {extent.name: extent for extent in (SMALL, STANDARD, LARGE)}
@@ -127,10 +127,7 @@ class Parts:
             other = load_features(file)
             if len(other.features.features) != len(shop.body.weights):
                 raise BadInput(f"{file}: expected features of {len(shop.body.weights)} vertices, found others.")
-            parts = {
-                part: getattr(other, part).to(shop.body.weights.device) for part in ("reader", "features", "background")
-            }
-            method = replace(shop, learnt=replace(other, **parts)).nbv()
+            method = replace(shop, learnt=on_device(other, shop.body.weights.device)).nbv()
             found.append(replace(method, name=name))  # type: ignore[type-var]
         for words in self.results:
             name, file = named_file("--results", words)

@@ -7,6 +7,8 @@ from typing import Any
 
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.resnet_unet import ResNetUNet
+from probbody.extractors.small_unet import SLIM, SmallUNet
+from probbody.extractors.trunk import Trunk
 
 from ..learn.feature_measures import FeatureMeasures
 from ..learn.feature_run import FeatureRun
@@ -61,6 +63,12 @@ def told(measures: FeatureMeasures) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in asdict(measures).items())
 
 
+def _network(trunk: Trunk) -> str:
+    if isinstance(trunk, ResNetUNet):
+        return " --network resnet50"
+    return " --network slim" if isinstance(trunk, SmallUNet) and trunk.widths == SLIM else ""
+
+
 def facts(out: Path, run: FeatureRun, learnt: LearntFeatures, measures: FeatureMeasures) -> dict[str, Any]:
     """What was learnt, and how well, for programs."""
     return {
@@ -89,7 +97,7 @@ def card(
     """
     training, weights = run.training, sum(part.numel() for part in run.average.parameters())
     asked = f"--steps {training.steps} --batch {training.batch} --rate {training.rate} --seed {training.seed}"
-    asked += " --network resnet50" if isinstance(run.average.trunk, ResNetUNet) else ""
+    asked += _network(run.average.trunk)
     asked += f" --directions {training.directions}" + ("" if training.contrast else " --without-contrast")
     return CARD.format(
         name=out.name,
@@ -97,7 +105,7 @@ def card(
         licence=learnt.licence,
         asked=asked,
         pictures=pictures[0],
-        visits=run.step * training.batch,
+        visits=run.step * training.batch * run.company.count,
         steps=run.step,
         weights=weights / 1e6,
         size="{} x {}".format(*run.average.size),

@@ -14,7 +14,7 @@ from probbody.errors import BadInput
 from probbody.extractors.looks import Looks
 from probbody.extractors.resnet_unet import ResNetUNet
 from probbody.extractors.shipped import save_features
-from probbody.extractors.small_unet import SmallUNet
+from probbody.extractors.small_unet import SLIM, SmallUNet
 from probbody.extractors.trunk import Trunk
 
 from ..learn.company import Accelerated
@@ -31,6 +31,9 @@ from ..learn.temper import fitted_temper
 from .feature_card import MEASURED, TEMPERED, card, facts, told
 from .parts import device_named
 
+SUMMARY, SLIM_SUMMARY = 512, 192
+"""In so many numbers the head of a usual and of a slim reader sums up what it sees."""
+
 
 @dataclass(frozen=True)
 class How:
@@ -44,7 +47,7 @@ class How:
     together: bool = False
     """With the other processes that were launched beside this one."""
     device: str = "auto"
-    network: Literal["small", "resnet50"] = "small"
+    network: Literal["small", "slim", "resnet50"] = "small"
     backbone: Path | None = None
     """Weights that a ResNet-50 begins with."""
     licence: str = "not stated"
@@ -62,7 +65,7 @@ def run_train_features(data: Path, out: Path, validation: Path, training: Featur
     else:
         run = train_features(
             taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=kept_out.alike(),
-            company=company, begin=how.begin, resume=how.resume,
+            summary=SLIM_SUMMARY if how.network == "slim" else SUMMARY, company=company, begin=how.begin, resume=how.resume,
         )  # fmt: skip
     if run.company.rank == 0:
         _finish(run, body, taught, kept_out, out, how.licence)
@@ -75,6 +78,8 @@ def _trunk(how: How, seed: int) -> Trunk:
         torch.manual_seed(seed)
         if how.network == "small":
             return SmallUNet()
+        if how.network == "slim":
+            return SmallUNet(SLIM)
         trunk = ResNetUNet()
     if how.backbone is not None:
         trunk.read_backbone(how.backbone)
@@ -97,7 +102,7 @@ def _finish(
     learnt = replace(
         learnt,
         temper=tempering.temper,
-        guess=guess,
+        guesses=() if guess is None else (guess,),
         looks=looks,
         spot_weight=fitting.spot_weight,
         guess_weight=fitting.guess_weight,

@@ -292,7 +292,7 @@ def features(
     ] = None,
     without_contrast: Annotated[bool, typer.Option(help="Features that only regression shapes.")] = False,
     directions: Annotated[int, typer.Option(min=1, help="Of limbs, that features are told apart by.")] = 4,
-    network: Annotated[str, typer.Option(help="small, or resnet50: the paper's.")] = "small",
+    network: Annotated[str, typer.Option(help="small, slim, or resnet50: the paper's.")] = "small",
     backbone: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a resnet50 begins with.")] = None,
     together: Annotated[bool, typer.Option("--together", help="With others that accelerate launch started.")] = False,
     device: Device = "auto",
@@ -302,8 +302,8 @@ def features(
     from ..learn.feature_settings import ContrastWeights, FeatureTraining
     from .features import How, run_train_features
 
-    if network not in ("small", "resnet50"):
-        raise BadInput(f"--network: expected small or resnet50, found {network!r}.")
+    if network not in ("small", "slim", "resnet50"):
+        raise BadInput(f"--network: expected small, slim or resnet50, found {network!r}.")
     training = FeatureTraining(
         steps=steps, batch=batch, rate=rate, seed=seed, directions=directions,
         contrast=None if without_contrast else ContrastWeights(),

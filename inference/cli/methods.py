@@ -13,9 +13,12 @@ from probbody.contracts import PosePrior
 from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.person_reader import PersonReader
+from probbody.extractors.reading import PictureReader
+from probbody.extractors.shipped import second_features
+from probbody.extractors.two_readers import TwoReaders, beside
 from probbody.features import DirectedFeatures, Directions, LogMixture, NoOutliers, OneDirection, SigmoidDirections
 from probbody.features.backgrounds import MixtureBackground
-from probbody.models import KeypointBody, KeypointEvidence, MatchedBody, OutlineEvidence
+from probbody.models import GuessEvidence, KeypointBody, KeypointEvidence, MatchedBody, OutlineEvidence
 from probbody.models.evidence import Evidence as ModelEvidence
 from probbody.render import MeshRenderer
 from probbody.systems import neural_body_volume, neural_smpl, released_code, what_is_read
@@ -38,6 +41,7 @@ from ..evaluate.fitting import (
 from ..evaluate.method import Method
 from ..evaluate.regression import MiddleOfLooks, Started
 from ..evaluate.starts import AsRead, MeanPose, Start
+from .parts import on_device
 
 STEPS = 50
 LAYOUT = "coco17"
@@ -58,7 +62,7 @@ class Workshop:
 
     def regressor(self) -> Method:
         """The start alone; of the reader's guesses the first, of the picture as it is."""
-        return Started(self.start or AsRead(self.learnt.reader), self.body)
+        return Started(self.start or AsRead(self._first()), self.body)
 
     def looks(self) -> Method:
         """What the regressor takes the body for in several looks, the middle of it: a fit knows no less."""
@@ -79,7 +83,8 @@ class Workshop:
     def outline(self) -> Method:
         """Where the network sees a body, and keypoints; what pixels look like, and the guess, are hidden from the model."""
         beside = (KeypointEvidence(self.body, LAYOUT), OutlineEvidence(weight=self.learnt.temper))
-        model = poutine.block(self._volume(evidence=beside), hide=["features", "points", "spots"])
+        guesses = [each.site for each in what_is_read(self.learnt) if isinstance(each, GuessEvidence)]
+        model = poutine.block(self._volume(evidence=beside), hide=["features", "spots", *guesses])
         return self._fitted("outline + keypoints", model, outline_and_keypoints, (self._by_keypoints(),))
 
     def neural_smpl(self, *, keypoints: bool = False) -> Method:
@@ -100,7 +105,7 @@ class Workshop:
     def from_the_mean(self) -> Method:
         """3DNBF without a guess: from the mean pose, turned to all sides."""
         start = MeanPose(self._reader(), (0.0, 1.5707963))  # fits turn each of them about
-        blind = replace(self, start=start, learnt=replace(self.learnt, guess=None, spot_weight=0.0))
+        blind = replace(self, start=start, learnt=replace(self.learnt, guesses=(), spot_weight=0.0))
         return replace(_fitted(blind.nbv()), name="3DNBF from the mean pose")
 
     def mesh(self) -> Method:
@@ -119,14 +124,23 @@ class Workshop:
         """Pictures are looked at as they are, and no more."""
         return replace(_fitted(replace(self, learnt=replace(self.learnt, looks=None)).nbv()), name="3DNBF, one look")
 
+    def two_networks(self) -> Method:
+        """Features of another network that learnt apart, guesses and maps of both."""
+        second = on_device(second_features(), self.body.weights.device)
+        found, expected = self.learnt.reader.size, second.reader.size
+        if found != expected:
+            raise BadInput(f"nbv-two-networks: expected features read from pictures of {expected}, found {found}.")
+        both = replace(self, learnt=beside(self.learnt, second))
+        return replace(_fitted(both.nbv()), name="3DNBF, two networks")
+
     def without_guess(self) -> Method:
         """The guess is where the fit starts, as in the paper, and is not believed."""
-        blind = replace(self, learnt=replace(self.learnt, guess=None))
+        blind = replace(self, learnt=replace(self.learnt, guesses=()))
         return replace(_fitted(blind.nbv()), name="guess not believed")
 
     def features_only(self) -> Method:
         """Of what the reader tells only features are believed, as in the paper."""
-        blind = replace(self, learnt=replace(self.learnt, guess=None, spot_weight=0.0))
+        blind = replace(self, learnt=replace(self.learnt, guesses=(), spot_weight=0.0))
         return replace(_fitted(blind.nbv()), name="features alone")
 
     def tempered(self, factor: float) -> Method:
@@ -185,9 +199,15 @@ class Workshop:
         return ByKeypoints(KeypointBody(self.body, self.prior, LAYOUT))
 
     def _reader(self) -> PersonReader:
-        if not isinstance(self.learnt.reader, PersonReader):
-            raise BadInput(f"--features: expected a PersonReader, found {type(self.learnt.reader).__name__}.")
-        return self.learnt.reader
+        reader = self._first()
+        if not isinstance(reader, PersonReader):
+            raise BadInput(f"--features: expected a PersonReader, found {type(reader).__name__}.")
+        return reader
+
+    def _first(self) -> PictureReader:
+        """The one that tells of the body first."""
+        reader = self.learnt.reader
+        return reader.first if isinstance(reader, TwoReaders) else reader
 
 
 METHODS: dict[str, Callable[[Workshop], Method]] = {
@@ -208,6 +228,7 @@ METHODS: dict[str, Callable[[Workshop], Method]] = {
     "nbv-without-guess": Workshop.without_guess,
     "nbv-features-alone": Workshop.features_only,
     "nbv-one-look": Workshop.one_look,
+    "nbv-two-networks": Workshop.two_networks,
     "nbv-without-outliers": Workshop.without_outliers,
     "nbv-one-direction": Workshop.one_direction,
     "nbv-without-matches": Workshop.without_sketch,

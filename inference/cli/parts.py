@@ -69,9 +69,13 @@ def features_named(path: Path | None, body: SkinnedBody, device: torch.device) -
         raise BadInput(
             f"--features: expected features of a body with {expected} vertices, as --body has, found {found} in {whose}."
         )
+    return on_device(learnt, device)
+
+
+def on_device(learnt: LearntFeatures, device: torch.device) -> LearntFeatures:
+    """The same there."""
     parts = {name: getattr(learnt, name).to(device) for name in ("reader", "features", "background")}
-    guess = None if learnt.guess is None else learnt.guess.to(device)
-    return replace(learnt, **parts, guess=guess)
+    return replace(learnt, **parts, guesses=tuple(errors.to(device) for errors in learnt.guesses))
 
 
 def feature_model(

@@ -127,5 +127,5 @@ class Fitted(Method):
         known = fingerprint(self.learnt.reader, self.learnt.features, self.learnt.background)
         numbers = {"concentration": self.learnt.concentration, "temper": self.learnt.temper, "steps": self.steps}
         begun = (self.start or AsRead(self.learnt.reader)).card()
-        errors = fingerprint_of(("scale", self.learnt.guess.scale if self.learnt.guess else None))
+        errors = fingerprint_of(*((f"scale {n}", each.scale) for n, each in enumerate(self.learnt.guesses)))
         return {**begun, "features": known, "looks": self.learnt.times, "errors": errors, **shown, **numbers}

@@ -1,7 +1,8 @@
 """Processes that learn one network together, each from pictures of its own: gradients are averaged, sights are shared.
 
 Between processes speaks Hugging Face's accelerate (the extra ``scale``): it starts them on one machine or many, on CPUs or GPUs
-(``accelerate launch``), and asks nothing of the loop but to average and to gather. Nothing here needs it for one process.
+(``accelerate launch``; or torch does: ``torchrun --nproc_per_node 2 -m probbody.inference.cli train features --together``), and
+asks nothing of the loop but to average and to gather. Nothing here needs it for one process.
 """
 
 import abc
@@ -51,7 +52,7 @@ class Accelerated(Company):
 
     def __init__(self) -> None:
         try:
-            from accelerate import Accelerator  # type: ignore[import-not-found, unused-ignore]
+            from accelerate import Accelerator  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ImportError as error:
             raise BadInput(
                 "learning in several processes: expected accelerate, found none; pip install 'probbody[scale]'."

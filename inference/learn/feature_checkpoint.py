@@ -28,7 +28,13 @@ _COUNTS = ("step", "log", "recent")
 def save_run(run: FeatureRun, path: Path) -> None:
     """Everything, whole or not at all."""
     state = {name: getattr(run, name).state_dict() for name in _PARTS} | {name: getattr(run, name) for name in _COUNTS}
-    about = {"trunk": words_of(run.reader.trunk), "size": run.reader.size, "channels": run.reader.channels}
+    reader = run.reader
+    about = {
+        "trunk": words_of(reader.trunk),
+        "size": reader.size,
+        "channels": reader.channels,
+        "summary": reader.body.shape.in_features,
+    }
     with written_whole(path) as partial, open(partial, "wb") as file:  # a name that begins with a dot is not for torch
         torch.save(state | about | {"training": asdict(run.training)}, file)
 
@@ -70,7 +76,11 @@ def run_of(path: Path, body: ArticulatedBody) -> FeatureRun:
     try:
         trunk = trunk_of(state["trunk"]) if "trunk" in state else SmallUNet()
         reader = PersonReader(
-            trunk, RestJoints.of(body), state.get("channels", 64), tuple(state.get("size", (192, 192)))
+            trunk,
+            RestJoints.of(body),
+            state.get("channels", 64),
+            tuple(state.get("size", (192, 192))),
+            state.get("summary", 512),
         )
         run = FeatureRun(reader, body, training_of(state["training"]))
     except (KeyError, TypeError, ValueError) as error:

@@ -34,6 +34,7 @@ def train_features(
     training: FeatureTraining | None = None,
     *,
     trunk: Trunk | None = None,
+    summary: int = 512,
     validation: Lessons | None = None,
     company: Company | None = None,
     begin: Path | None = None,
@@ -48,7 +49,7 @@ def train_features(
     ``validation`` a folder of pictures of what the reader sees (``.progress``).
     """
     training = training or FeatureTraining()
-    run = new_run(body, training, trunk, lessons, company)
+    run = new_run(body, training, trunk, lessons, company, summary)
     first = run.company.rank == 0
     if resume and checkpoint.exists():
         resume_run(run, checkpoint)
@@ -80,13 +81,16 @@ def new_run(
     trunk: Trunk | None,
     lessons: Lessons,
     company: Company | None = None,
+    summary: int = 512,
 ) -> FeatureRun:
     """A reader before its first step, its means taken from first pictures."""
     first = [lessons(step, training.batch) for step in range(8)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         size = first[0].images.shape[2], first[0].images.shape[3]
-        reader = PersonReader(trunk or SmallUNet(), RestJoints.of(body), size=size).to(body.weights.device)
+        reader = PersonReader(trunk or SmallUNet(), RestJoints.of(body), size=size, summary=summary).to(
+            body.weights.device
+        )
     reader.begin_at(*(joined([getattr(some, name) for some in first]) for name in ("pose", "camera")))
     with torch.no_grad():
         reader.centre_features(first[0].images)

@@ -31,10 +31,11 @@ class LearntFeatures:
     """What the joints' maps count for beside the features, as an exponent; 0 where they are not believed."""
     guess_weight: float = 1.0
     """What the guess counts for beside both, as an exponent."""
-    guess: GuessErrors | None = None
-    """How far the reader's guesses are from the truth, where that was measured, on pictures not learnt from."""
+    guesses: tuple[GuessErrors, ...] = ()
+    """How far guesses are from the truth, where that was measured, on pictures not learnt from: of each network that guesses.
+    Where there are several networks, their guesses take turns."""
     looks: Looks | None = None
-    """How often pictures are looked at, of which ``guess`` is the errors; once where there are none."""
+    """How often pictures are looked at, of which ``guesses`` are the errors; once where there are none."""
 
     @property
     def times(self) -> int:

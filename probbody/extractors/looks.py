@@ -5,7 +5,7 @@ quarter that a mirror changes least is wrong by 89 mm, the quarter that it chang
 is wrong by 103 mm where the first is by 133. Which of them is the best, what is seen in the picture may decide.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -54,12 +54,16 @@ class Looks:
 
     @torch.no_grad()
     def read(self, reader: PictureReader, images: Float[Tensor, "B 3 H W"], camera: PinholeCamera) -> Reading:
-        """The reading of the pictures as they are, with the further guesses beside it."""
+        """The reading of the pictures as they are, with the further guesses beside it, one look after the other."""
         shown = [look.shown(images, camera) for look in (Look(), *self.further)]
         several = reader.read(torch.cat([each for each, _ in shown]), joined([each for _, each in shown]))
         first, *others = (several[slice(start, start + len(images))] for start in range(0, len(several), len(images)))
-        guesses = tuple(self._undone(look, each.pose) for look, each in zip(self.further, others, strict=True))
-        return Reading(first.features, first.parts, first.pose, first.spots, guesses)
+        guesses = tuple(
+            self._undone(look, pose)
+            for look, each in zip(self.further, others, strict=True)
+            for pose in (each.pose, *each.others)
+        )
+        return replace(first, others=first.others + guesses)
 
     def _undone(self, look: Look, pose: Pose) -> Pose:
         return self.rest.mirrored(pose) if look.mirrored else pose

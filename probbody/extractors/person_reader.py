@@ -29,13 +29,16 @@ class PersonReader(PictureReader):
         rest: joints of the body that it tells of.
         channels: ``D``, the length of a feature.
         size: height and width of the pictures, multiples of ``trunk.multiple``.
+        summary: numbers in which the head for the body sums up what it sees: see ``PartAttention``.
     """
 
     mean_six: Float[Tensor, "J 6"]
     mean_shape: Float[Tensor, " S"]
     mean_view: Float[Tensor, "3"]
 
-    def __init__(self, trunk: Trunk, rest: RestJoints, channels: int = 64, size: tuple[int, int] = (192, 192)) -> None:
+    def __init__(
+        self, trunk: Trunk, rest: RestJoints, channels: int = 64, size: tuple[int, int] = (192, 192), summary: int = 512
+    ) -> None:
         super().__init__()
         if any(side % trunk.multiple for side in size):
             raise ValueError(f"size: expected multiples of {trunk.multiple}, found {size}.")
@@ -44,7 +47,7 @@ class PersonReader(PictureReader):
         self.head = nn.Conv2d(trunk.channels, channels, 1)
         assert self.head.bias is not None
         nn.init.zeros_(self.head.bias)
-        self.body = PartAttention(trunk.channels, trunk.deep_channels, joints, shape)
+        self.body = PartAttention(trunk.channels, trunk.deep_channels, joints, shape, summary)
         upright = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # y up in the body, down in the picture
         turned = torch.cat([upright.unsqueeze(0), torch.eye(3).expand(joints - 1, 3, 3)])
         self.register_buffer("mean_six", matrix_to_six(turned, LAYOUT))

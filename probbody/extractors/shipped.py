@@ -27,7 +27,16 @@ KIND = "learnt features"
 
 def shipped_features() -> LearntFeatures:
     """The features that come with the package, of the open body's coarse form."""
-    with as_file(files("probbody.assets") / "person_reader.safetensors") as path:
+    return _shipped("person_reader")
+
+
+def second_features() -> LearntFeatures:
+    """Those of a smaller network, that has learnt apart and less: see ``two_readers.beside``."""
+    return _shipped("second_reader")
+
+
+def _shipped(name: str) -> LearntFeatures:
+    with as_file(files("probbody.assets") / f"{name}.safetensors") as path:
         return load_features(path)
 
 
@@ -59,9 +68,9 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
         "guess_weight": repr(learnt.guess_weight),
         "licence": learnt.licence,
     }
-    if learnt.guess is not None:
-        light["guess.scale"] = learnt.guess.scale
-        told["guess_usual"] = repr(learnt.guess.usual)
+    for errors in learnt.guesses:  # of one network there is no more than one
+        light["guess.scale"] = errors.scale
+        told["guess_usual"] = repr(errors.usual)
     if learnt.looks is not None:
         told["looks"] = json.dumps([asdict(look) for look in learnt.looks.further])
     write_weights(path, light, {**(words or {}), **told}, KIND)
@@ -73,9 +82,10 @@ def load_features(path: str | Path) -> LearntFeatures:
     try:
         reader, field, background = _empty(tensors, words)
         numbers = float(words["concentration"]), float(words["temper"])
-        guess = looks = None
+        guesses: tuple[GuessErrors, ...] = ()
+        looks = None
         if "guess.scale" in tensors:
-            guess = GuessErrors(tensors["guess.scale"], float(words.get("guess_usual", "1")))
+            guesses = (GuessErrors(tensors["guess.scale"], float(words.get("guess_usual", "1"))),)
         if "looks" in words:
             looks = Looks(reader.rest, tuple(Look(**look) for look in json.loads(words["looks"])))
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
@@ -83,7 +93,7 @@ def load_features(path: str | Path) -> LearntFeatures:
     parts = {"reader": reader, "field": field, "background": background}
     own = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
     shapes = {name: tuple(value.shape) for name, value in own.items()}
-    if guess is not None:
+    if guesses:
         shapes["guess.scale"] = (3 * len(reader.rest.parents),) * 2
     expect_shapes(path, tensors, shapes)
     for part, module in parts.items():
@@ -99,7 +109,7 @@ def load_features(path: str | Path) -> LearntFeatures:
         words.get("licence", ""),
         spot_weight=float(words.get("spot_weight", "0")),
         guess_weight=float(words.get("guess_weight", "1")),
-        guess=guess,
+        guesses=guesses,
         looks=looks,
     )
 
@@ -113,9 +123,9 @@ def _empty(
         tensors["reader.rest.mean"], tensors["reader.rest.directions"], tuple(json.loads(words["parents"]))
     )
     height, width = json.loads(words["size"])
-    channels = len(tensors["reader.head.weight"])
+    channels, summary = len(tensors["reader.head.weight"]), tensors["reader.body.shape.weight"].shape[1]
     with torch.random.fork_rng(devices=[]):
-        reader = PersonReader(trunk, rest, channels, (int(height), int(width)))
+        reader = PersonReader(trunk, rest, channels, (int(height), int(width)), summary)
     rows = tensors["field.features"].float()
     tensors["field.features"] = normalize(rows, dim=-1) * (rows != 0).any(-1, keepdim=True)  # after half precision
     count = rows.shape[1]

@@ -1,0 +1,59 @@
+"""Two networks that learnt apart from each other: what misleads one of them seldom misleads the other in the same way."""
+
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ..geometry.cameras import PinholeCamera
+from .learnt import LearntFeatures
+from .reading import PictureReader, Reading
+
+
+class TwoReaders(PictureReader):
+    """Features by the second, the body first by the first; parts and joints' maps are the mean of both.
+
+    A network that takes a limb for another does so in its features, its maps and its guess alike, and a body that is fitted to
+    what one network says can hardly leave its guess.
+
+    Args:
+        first: its guess is ``Reading.pose``; pictures are of its size.
+        second: its guesses follow the first's in ``Reading.others``.
+    """
+
+    def __init__(self, first: PictureReader, second: PictureReader) -> None:
+        super().__init__()
+        if first.size != second.size:
+            raise ValueError(f"second: expected a reader of pictures of {first.size}, found one of {second.size}.")
+        self.first, self.second = first, second
+        self.channels, self.size = second.channels, first.size
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D h w"]:
+        """The second one's features."""
+        found: Tensor = self.second(images)
+        return found
+
+    def read(self, images: Float[Tensor, "B 3 H W"], camera: PinholeCamera) -> Reading:
+        """Both, put together; joints' maps where both tell them, else those of the one that does."""
+        first, second = self.first.read(images, camera), self.second.read(images, camera)
+        spots = [each.spots for each in (first, second) if each.spots is not None]
+        return Reading(
+            second.features,
+            (first.parts + second.parts) / 2,
+            first.pose,
+            sum(spots[1:], spots[0]) / len(spots) if spots else None,
+            (*first.others, second.pose, *second.others),
+        )
+
+
+def beside(first: LearntFeatures, second: LearntFeatures) -> LearntFeatures:
+    """Features of the second, guesses of both, first the first's, in looks and with weights as the first has them."""
+    return replace(
+        second,
+        reader=TwoReaders(first.reader, second.reader),
+        licence="; ".join(dict.fromkeys((first.licence, second.licence))),
+        spot_weight=first.spot_weight,
+        guess_weight=first.guess_weight,
+        guesses=first.guesses + second.guesses,
+        looks=first.looks,
+    )
