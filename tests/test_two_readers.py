@@ -1,6 +1,7 @@
 """Two networks that learnt apart: features by one, the body first by the other, and what both tell is told apart."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -152,7 +153,20 @@ def test_each_network_is_believed_by_its_own_errors() -> None:
     assert points[alone.which].tolist() == [0, 1, 2, 3]
 
 
-def test_two_networks_are_two_files(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_errors_of_one_network_are_not_taken_for_those_of_both() -> None:
+    one, other = learning(0), learning(1)
+    for first, second in ((one, replace(other, guesses=())), (replace(one, guesses=()), other)):
+        with pytest.raises(ValueError, match="expected errors of the guesses of both networks or of none"):
+            beside(first, second)
+    assert beside(replace(one, guesses=()), replace(other, guesses=())).guesses == ()
+
+
+def test_errors_measured_in_other_looks_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected errors measured in the looks"):
+        beside(learning(0), replace(learning(1), looks=None))
+
+
+def test_two_networks_are_two_files(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="expected a PersonReader"):
         save_features(tmp_path / "both.safetensors", beside(learning(0), learning(1)))
 
@@ -173,6 +187,10 @@ def test_the_regressor_is_the_first_of_two() -> None:
     assert shop.mean_pose().card() == alone.mean_pose().card()
 
 
-def test_a_second_network_of_other_pictures_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"expected features read from pictures of \(192, 192\), found \(64, 64\)\.$"):
-        Workshop(BODY, vae_prior(), learning(0)).two_networks()
+def test_a_first_network_that_the_second_does_not_suit_is_refused() -> None:
+    with pytest.raises(
+        BadInput, match=r"^nbv-two-networks: second: expected .* \(64, 64\), found one of \(192, 192\)\.$"
+    ):
+        Workshop(BODY, vae_prior(), replace(learning(0), looks=shipped_features().looks)).two_networks()
+    with pytest.raises(BadInput, match=r"^nbv-two-networks: second: expected errors of the guesses of both"):
+        Workshop(BODY, vae_prior(), replace(shipped_features(), guesses=())).two_networks()

@@ -292,9 +292,13 @@ def features(
     ] = None,
     without_contrast: Annotated[bool, typer.Option(help="Features that only regression shapes.")] = False,
     directions: Annotated[int, typer.Option(min=1, help="Of limbs, that features are told apart by.")] = 4,
-    network: Annotated[str, typer.Option(help="small, slim, or resnet50: the paper's.")] = "small",
+    network: Annotated[
+        str, typer.Option(help="small; slim, to stand beside another; or resnet50: the paper's.")
+    ] = "small",
     backbone: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a resnet50 begins with.")] = None,
-    together: Annotated[bool, typer.Option("--together", help="With others that accelerate launch started.")] = False,
+    together: Annotated[
+        bool, typer.Option("--together", help="With others that torchrun or accelerate launch started.")
+    ] = False,
     device: Device = "auto",
     licence: Licence = "not stated",
 ) -> None:

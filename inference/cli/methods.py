@@ -127,10 +127,10 @@ class Workshop:
     def two_networks(self) -> Method:
         """Features of another network that learnt apart, guesses and maps of both."""
         second = on_device(second_features(), self.body.weights.device)
-        found, expected = self.learnt.reader.size, second.reader.size
-        if found != expected:
-            raise BadInput(f"nbv-two-networks: expected features read from pictures of {expected}, found {found}.")
-        both = replace(self, learnt=beside(self.learnt, second))
+        try:
+            both = replace(self, learnt=beside(self.learnt, second))
+        except ValueError as error:
+            raise BadInput(f"nbv-two-networks: {error}") from error
         return replace(_fitted(both.nbv()), name="3DNBF, two networks")
 
     def without_guess(self) -> Method:

@@ -6,8 +6,7 @@ TABLES: dict[int, tuple[str, ...]] = {
     1: ("mean-pose", "regressor", "looks", "neural-smpl", "nbv"),
     2: ("regressor", "smplify", "outline", "eft", "neural-smpl", "neural-smpl+keypoints", "nbv", "nbv+keypoints"),
     3: (
-        "nbv", "regressor", "nbv-one-look", "nbv-two-networks", "nbv-one-direction", "nbv-mesh", "nbv-without-outliers",
-        "released-code",
+        "nbv", "regressor", "nbv-one-look", "nbv-one-direction", "nbv-mesh", "nbv-without-outliers", "released-code",
         "nbv-features-alone", "nbv-without-guess", "nbv-without-matches", "nbv-tau-0.1", "nbv-tau-10",
         "nbv-from-the-mean", "nbv+outline", "nbv+keypoints", "outline", "nbv+keypoints+outline",
     ),

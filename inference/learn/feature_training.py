@@ -46,7 +46,8 @@ def train_features(
     With ``resume`` it goes on from the checkpoint, if there is one, to the same numbers as if it had never stopped. With
     ``begin``, learnt features or the checkpoint of another learning, it starts from the weights of that one. Beside the
     checkpoint stand a log (``.jsonl``: one line of losses every so many steps, one of measures every so many more), and with
-    ``validation`` a folder of pictures of what the reader sees (``.progress``).
+    ``validation`` a folder of pictures of what the reader sees (``.progress``). ``trunk`` and ``summary`` are the reader's own:
+    see ``PersonReader``.
     """
     training = training or FeatureTraining()
     run = new_run(body, training, trunk, lessons, company, summary)

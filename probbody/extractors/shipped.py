@@ -68,7 +68,8 @@ def save_features(path: str | Path, learnt: LearntFeatures, words: dict[str, str
         "guess_weight": repr(learnt.guess_weight),
         "licence": learnt.licence,
     }
-    for errors in learnt.guesses:  # of one network there is no more than one
+    if learnt.guesses:
+        (errors,) = learnt.guesses  # one network guesses
         light["guess.scale"] = errors.scale
         told["guess_usual"] = repr(errors.usual)
     if learnt.looks is not None:

@@ -17,8 +17,11 @@ class TwoReaders(PictureReader):
     what one network says can hardly leave its guess.
 
     Args:
-        first: its guess is ``Reading.pose``; pictures are of its size.
-        second: its guesses follow the first's in ``Reading.others``.
+        first: reads pictures (B, 3, H, W) of RGB in [0, 1]; its guess is ``Reading.pose``; pictures are of its size.
+        second: reads pictures of that size; its guesses follow the first's in ``Reading.others``.
+
+    Raises:
+        ValueError: they read pictures of different sizes.
     """
 
     def __init__(self, first: PictureReader, second: PictureReader) -> None:
@@ -47,7 +50,18 @@ class TwoReaders(PictureReader):
 
 
 def beside(first: LearntFeatures, second: LearntFeatures) -> LearntFeatures:
-    """Features of the second, guesses of both, first the first's, in looks and with weights as the first has them."""
+    """Features of the second, guesses of both, first the first's, in looks and with weights as the first has them.
+
+    Raises:
+        ValueError: pictures are of different sizes; the errors of one network's guesses are known and the other's are not, or
+            they were measured in other looks.
+    """
+    known = [len(each.guesses) for each in (first, second)]
+    if min(known) == 0 < max(known):
+        raise ValueError(f"second: expected errors of the guesses of both networks or of none, found {known}.")
+    shown = [() if each.looks is None else each.looks.further for each in (first, second)]
+    if shown[0] != shown[1]:
+        raise ValueError(f"second: expected errors measured in the looks {shown[0]}, found {shown[1]}.")
     return replace(
         second,
         reader=TwoReaders(first.reader, second.reader),
