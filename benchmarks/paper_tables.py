@@ -2,11 +2,12 @@
 
 ``python benchmarks/paper_tables.py [--set small] [--features FILE] [--without-contrast FILE] [--one-direction FILE]
 [--eight-directions FILE] [--as-short FILE] [--out FOLDER] [--jobs N] [--minutes N] [--pictures N] [--condition NAME ...]
-[--first-alone] [--quick]``. The files in the middle are of features learnt otherwise, the last of as usual for as long; rows
-without theirs are named as lacking. What it prints is committed as text beside it, and the CSV that it writes; JSON and reports
-are in the folder, and a run that was stopped goes on from there. The tables share what was answered: what one has measured no
-other measures again. With ``--minutes`` no row of the second and third table is begun later than that, rows of both in turn,
-and those that are left out are named. ``--pictures``, ``--condition`` and ``--first-alone`` measure less of a large set.
+[--row NAME ...] [--first-alone] [--quick]``. The files in the middle are of features learnt otherwise, the last of as usual for
+as long; rows without theirs are named as lacking. What it prints is committed as text beside it, and the CSV that it writes;
+JSON and reports are in the folder, and a run that was stopped goes on from there. The tables share what was answered: what one
+has measured no other measures again. With ``--minutes`` no row of the second and third table is begun later than that, rows of
+both in turn, and those that are left out are named. ``--pictures``, ``--condition``, ``--row`` and ``--first-alone`` measure
+less of a large set; ``--quick`` measures what the targets are about, of two pictures and with two steps.
 """
 
 import argparse
@@ -31,6 +32,12 @@ from probbody.inference.cli.evaluate import Asked, comparison, run_eval
 from probbody.inference.cli.paper_rows import TABLES
 from probbody.inference.evaluate.results import Results
 
+QUICK = {
+    2: ("regressor", "smplify", "nbv"),
+    3: ("nbv", "nbv-one-direction", "nbv-mesh", "nbv-without-outliers", "released-code"),
+}
+"""Rows of the second and third table that are measured in less than a minute."""
+
 
 def main() -> None:
     """Print the tables and the targets; exit code 1 if one is missed."""
@@ -42,10 +49,11 @@ def main() -> None:
     print("pictures/s: of one processor, by its own time\n")
     begun, late = time.perf_counter(), time.time() + 60 * (options.minutes or 0)
     found = {1: run.table(1)}
-    rows = {} if options.first_alone else run.rows_until(late) if options.minutes else {2: TABLES[2], 3: TABLES[3]}
+    rows = _rows(options, run, late)
     for table in rows:
         if left := [row for row in TABLES[table] if row not in rows[table]]:
-            print(f"of table {table} not measured, as {options.minutes:g} minutes were over: {', '.join(left)}")
+            over = f"as {options.minutes:g} minutes were over" if options.minutes else "as these are not asked for"
+            print(f"of table {table} not measured, {over}: {', '.join(left)}")
         if rows[table]:
             found[table] = run.table(table, rows[table])
     print(
@@ -126,6 +134,16 @@ class Run:
         )
 
 
+def _rows(options: argparse.Namespace, run: Run, late: float) -> dict[int, tuple[str, ...]]:
+    """Of the second and third table, those that are asked for."""
+    if options.first_alone:
+        return {}
+    if options.minutes:
+        return run.rows_until(late)
+    asked = QUICK if options.quick else {table: tuple(options.rows or TABLES[table]) for table in (2, 3)}
+    return {table: tuple(row for row in TABLES[table] if row in asked[table]) for table in asked}
+
+
 def _processors() -> float:
     """Seconds that processors spent on this, those of processes that ended included."""
     return sum(os.times()[:4])
@@ -167,11 +185,17 @@ def _options() -> argparse.Namespace:
     asked.add_argument("--jobs", type=int, default=1)
     asked.add_argument("--minutes", type=float, help="begin no row of tables 2 and 3 later than this")
     asked.add_argument("--condition", dest="conditions", action="append", help="columns, clean and @80 among them")
+    asked.add_argument("--row", dest="rows", action="append", help="of the second and third table, these alone")
     asked.add_argument("--first-alone", action="store_true", help="the first table, and not the others")
     asked.add_argument("--quick", action="store_true")
     options = asked.parse_args()
     if options.conditions and not {"clean", "@80"} <= set(options.conditions):
         asked.error(f"--condition: expected clean and @80 among them, found {', '.join(options.conditions)}.")
+    if options.rows and options.minutes:
+        asked.error("--row, --minutes: expected one of them, found both.")
+    known = {*TABLES[2], *TABLES[3]}
+    if unknown := set(options.rows or ()) - known:
+        asked.error(f"--row: expected some of {', '.join(sorted(known))}, found {', '.join(sorted(unknown))}.")
     return options
 
 
