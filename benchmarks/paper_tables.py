@@ -47,12 +47,16 @@ def main() -> None:
         f"the papers' tables on SynthOcc: torch {torch.__version__}, one thread a process, {options.jobs} process(es)"
     )
     print("pictures/s: of one processor, by its own time\n")
-    begun, late = time.perf_counter(), time.time() + 60 * (options.minutes or 0)
+    begun, late = time.perf_counter(), time.time() + 60 * (options.minutes or 0.0)
     found = {1: run.table(1)}
     rows = _rows(options, run, late)
     for table in rows:
         if left := [row for row in TABLES[table] if row not in rows[table]]:
-            over = f"as {options.minutes:g} minutes were over" if options.minutes else "as these are not asked for"
+            over = (
+                f"as {options.minutes:g} minutes were over"
+                if options.minutes is not None
+                else "as these are not asked for"
+            )
             print(f"of table {table} not measured, {over}: {', '.join(left)}")
         if rows[table]:
             found[table] = run.table(table, rows[table])
@@ -138,7 +142,7 @@ def _rows(options: argparse.Namespace, run: Run, late: float) -> dict[int, tuple
     """Of the second and third table, those that are asked for."""
     if options.first_alone:
         return {}
-    if options.minutes:
+    if options.minutes is not None:
         return run.rows_until(late)
     asked = QUICK if options.quick else {table: tuple(options.rows or TABLES[table]) for table in (2, 3)}
     return {table: tuple(row for row in TABLES[table] if row in asked[table]) for table in asked}
@@ -191,7 +195,7 @@ def _options() -> argparse.Namespace:
     options = asked.parse_args()
     if options.conditions and not {"clean", "@80"} <= set(options.conditions):
         asked.error(f"--condition: expected clean and @80 among them, found {', '.join(options.conditions)}.")
-    if options.rows and options.minutes:
+    if options.rows and options.minutes is not None:
         asked.error("--row, --minutes: expected one of them, found both.")
     known = {*TABLES[2], *TABLES[3]}
     if unknown := set(options.rows or ()) - known:

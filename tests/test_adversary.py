@@ -145,8 +145,21 @@ def test_what_is_stored_is_replayed_to_the_pixel_with_the_same_error(
     for number, patch in enumerate(kept.patches):
         assert (searched == replayed.images[number]).flatten(1).all(1).any()
         found = method(replayed.images[number : number + 1])
-        error = damage(found, targets.joints[number : number + 1], replayed.counted[number : number + 1])
-        assert float(error) == patch.error
+        truth, seen = targets.joints[number : number + 1], replayed.counted[number : number + 1]
+        assert float(damage(found, truth, seen, torch.ones_like(seen))) == patch.error
+
+
+@pytest.mark.parametrize("unknown", [0.0, torch.nan])
+def test_joints_without_a_truth_do_no_damage(unknown: float) -> None:
+    targets = people(2)
+    known = torch.ones(targets.pixels.shape[:2], dtype=torch.bool)
+    known[:, -1] = False
+    truth = torch.where(known.unsqueeze(-1), targets.joints, unknown)
+    attack = Attack(PatchGrid(80, 40), damage=JointError())
+    names, pixels = targets.names, targets.pixels
+    found = attack.search(lambda images: targets.joints[:1].expand(len(images), -1, -1),
+                          Targets(targets.images[:1], truth[:1], pixels[:1], names[:1], known[:1]))  # fmt: skip
+    assert found.patches[0].clean == 0.0
 
 
 def test_a_search_that_was_cut_off_goes_on_and_ends_the_same(tmp_path: Path) -> None:

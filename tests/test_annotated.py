@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from probbody.data.annotated import AnnotatedPeople, LabelledPoints
+from probbody.data.annotated import AnnotatedPeople, LabelledPoints, people_joined
 from probbody.data.joint_sets import MPI_INF_3DHP17, MPI_INF_3DHP28, OPENPOSE18, SPIN24
 from probbody.errors import BadInput
 
@@ -28,3 +28,13 @@ def test_points_know_their_number_and_people_their_names() -> None:
         LabelledPoints(torch.zeros(2, 5, 3), torch.ones(2, 5), SPIN24)
     with pytest.raises(BadInput, match="different names"):
         AnnotatedPeople("a", "b", ("x", "y"), ("same", "same"), ("v", "v"))
+
+
+def test_what_one_part_lacks_the_whole_lacks() -> None:
+    first = AnnotatedPeople("a", "b", ("x",), ("one",), ("v",))
+    second = AnnotatedPeople("a", "b", ("y",), ("two",), ("v",), sexes=("female",), boxes=torch.ones(1, 4))
+    both = people_joined([first, second])
+    assert both.names == ("one", "two")
+    assert both.sexes == ()
+    assert both.boxes is None
+    assert people_joined([second, second[[]]]).sexes == ("female",)

@@ -121,6 +121,17 @@ def test_pictures_go_out_and_results_come_in(ask: Ask, features: Path, tmp_path:
     assert "theirs" in out
 
 
+def test_answers_under_another_prior_are_not_taken_up(ask: Ask, features: Path, tmp_path: Path) -> None:
+    words = ("eval", "--features", features, *FEW, "--condition", "clean", "--method", "smplify", "--out", tmp_path)
+    assert ask(*words)[0] == 0
+    code, _, err = ask(*words, "--prior", "gaussian")
+    assert code == 2
+    assert "expected answers of the same settings as now" in err
+    code, _, err = ask("adv-occ", "--features", features, "--pictures", "2", "--side", "9", "--out", tmp_path)
+    assert code == 2
+    assert "--side: expected 10 to 223 pixels of a 224 px frame, found 9" in err
+
+
 def test_patches_are_searched_for_and_mapped(ask: Ask, features: Path, tmp_path: Path) -> None:
     code, out, _ = ask(
         "adv-occ", "--features", features, "--pictures", "2", "--side", "120", "--maps", "1", "--out", tmp_path

@@ -338,6 +338,15 @@ def test_what_is_wrong_with_a_set_is_one_sentence(ask_eval: Ask, tiny: Path, tmp
         assert err.endswith(told[0] + "\n")
         return told[0]
 
+    assert ask_eval(*words)[0] == 0
+    code, out, _ = ask_eval(*words, "--against", tmp_path / "o" / "results.json")
+    assert code == 0
+    assert "regressor, clean: PCK at 0.2 of the box +0.0 [+0.0, +0.0]" in out
+    fits = folder / "COCO2014-All-ver01.json"
+    right = fits.read_text()
+    fits.write_text(json.dumps(eft(bbox_scale=0.0, bbox_center=[80.0, 60.0])))
+    assert "expected a box of some extent around" in refused()
+    fits.write_text(right)
     first = folder / "train2014" / "COCO_train2014_000000000001.jpg"
     whole = first.read_bytes()
     assert "expected clean, @40 or @80" in refused("--condition", "natural")

@@ -152,6 +152,12 @@ def test_answers_of_something_else_are_not_taken_up(benchmark: SynthOcc, tmp_pat
         Run(OnSynthOcc(other), tmp_path, 4)([method], [Clean()])
     with pytest.raises(BadInput, match="different names"):
         Run(OnSynthOcc(benchmark), tmp_path, 4)([method, method], [Clean()])
+    with pytest.raises(BadInput, match="conditions: expected different ones"):
+        Run(OnSynthOcc(benchmark), tmp_path, 4)([method], [Clean(), Clean()])
+    kept = next(tmp_path.glob("answers/clean/near/*.npz"))
+    kept.write_bytes(kept.read_bytes()[:200])
+    with pytest.raises(BadInput, match="expected measured answers"):
+        Measured.load(kept)
 
 
 def test_a_batch_is_a_loop(benchmark: SynthOcc, tmp_path: Path) -> None:
@@ -170,6 +176,14 @@ def test_a_batch_is_a_loop(benchmark: SynthOcc, tmp_path: Path) -> None:
             Answer(torch.zeros(4, 24, 3), occlusion=torch.full((4, 8, 8), torch.nan)),
             "expected an occlusion map of chances",
         ),
+        (Answer(torch.zeros(4, 22, 3, dtype=torch.float16)), "joints in float32 or float64"),
+        (
+            Answer(
+                torch.zeros(4, 22, 3), Pose(torch.eye(3).repeat(3, 24, 1, 1), torch.zeros(3, 10), torch.zeros(3, 3))
+            ),
+            "a pose for each of 4 pictures, found 3",
+        ),
+        (Answer(torch.zeros(4, 24, 3), occlusion=torch.zeros(4, 512, 512)), "that divide"),
     ],
 )
 def test_what_is_no_answer_is_refused_in_a_sentence(seen: Seen, answer: Answer, words: str) -> None:
@@ -219,6 +233,13 @@ def test_what_another_program_saved_is_a_start_and_a_baseline(benchmark: SynthOc
     bare = tmp_path / "joints.npz"
     np.savez(bare, pred_joints=pictures.joints[order].numpy(), imgname=names)
     torch.testing.assert_close(SavedJoints(read_foreign(bare), "j")(seen).joints, pictures.joints)
+    np.savez(tmp_path / "unnamed.npz", pred_rotmat=turns.numpy(), pred_joints=pictures.joints.numpy())
+    for method in (lambda held: AsSaved(held, BODY, "j"), lambda held: SavedJoints(held, "j")):
+        with pytest.raises(BadInput, match="expected the picture of each row"):
+            method(read_foreign(tmp_path / "unnamed.npz"))
+    np.savez(tmp_path / "spin49.npz", pred_joints=np.zeros((4, 49, 3)), imgname=names)
+    with pytest.raises(BadInput, match=r"joints of a body of SMPL's family .*, found 49"):
+        SavedJoints(read_foreign(tmp_path / "spin49.npz"), "j")
     with pytest.raises(BadInput, match="expected rotations to start from"):
         AsSaved(read_foreign(bare), BODY, "j")
     with pytest.raises(BadInput, match="expected one result for clean/999999"):

@@ -117,6 +117,17 @@ def test_images_that_cannot_be_aligned_count_nowhere_and_are_told() -> None:
     assert scores.pooled().value() == pytest.approx(float(pa_mpjpe(found[[0, 2]], truth[[0, 2]]).mean()))
 
 
+def test_an_answer_in_one_place_is_scored_from_the_middle_of_the_truth() -> None:
+    found, truth = bodies(3)
+    found[1] = 0.0
+    scores = joint_scores(found, truth, Procrustes())
+    assert scores.measured.all()
+    middle = 1000 * (truth[1] - truth[1].mean(0)).norm(dim=-1)
+    torch.testing.assert_close(scores.values[1], middle)
+    assert float(pa_mpjpe(found[:1], truth[:1])) < float(middle.mean())
+    assert not joint_scores(truth, found, Procrustes()).measured[1]
+
+
 def test_the_three_means_by_hand() -> None:
     truth = torch.zeros(2, 2, 3, dtype=torch.float64)
     found = truth.clone()

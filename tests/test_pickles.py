@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from probbody.data.motion import read_arrays
 from probbody.data.pickles import read_npz, read_pickle
 from probbody.errors import BadInput
 
@@ -165,6 +166,12 @@ def test_code_is_named_and_never_run(asks: str, protocol: int, tmp_path: Path) -
     assert not trap.exists()
 
 
+OVER_AND_OVER = b"".join(
+    [b"(I1\nlq\x000", *(b"(" + (b"h%c" % level) * 10 + b"lq%c0" % (level + 1) for level in range(9)), b"h\x09."]
+)
+"""Ten times the same list in a list, nine times over: a billion numbers."""
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -187,6 +194,14 @@ def test_code_is_named_and_never_run(asks: str, protocol: int, tmp_path: Path) -
         b"]p999999999\n.",
         b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00.",  # a terabyte that never comes
         b"cos\nline\x1b[31m\nname\n.",
+        b"cnumpy._core.numeric\n_frombuffer\n(I500000000\ncnumpy\ndtype\n(S'u1'\ntRI500000000\nS'C'\ntR.",  # a length, no bytes
+        b"cnumpy._core.numeric\n_frombuffer\n(S'ab'\ncnumpy\ndtype\n(S'u1'\ntR(I1\nttS'C'\ntR.",  # a shape of tuples
+        b"(h\x00l.",  # what was never read
+        OVER_AND_OVER,
+        b"cnumpy\ndtype\n(" + OVER_AND_OVER[:-1] + b"tR.",  # a kind of array that cannot be told
+        b"}(" + b")\x85" * 300_000 + b"I1\nu.",  # a key within keys
+        b"c__builtin__\nset\n((" + b")\x85" * 2_000 + b"ttR.",
+        b"(I1\nI2\n\x86d.",  # a dictionary of one tuple
     ],
 )
 def test_a_broken_or_sly_pickle_is_refused_in_one_sentence(content: bytes, tmp_path: Path) -> None:
@@ -221,6 +236,14 @@ def test_an_archive_is_read_by_name(tmp_path: Path) -> None:
     assert read["dictionary"] == {"a": 1}
     assert np.array_equal(read["sparse"].toarray(), np.eye(3))
     assert list(read_npz(tmp_path / "a.npz", {"plain"})) == ["plain"]
+
+
+def test_an_archive_that_swells_is_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", zeros=np.zeros(300 * 2**20, np.uint8), few=np.arange(4))
+    assert (tmp_path / "a.npz").stat().st_size < 2**20
+    for read in (read_npz, read_arrays):
+        with pytest.raises(BadInput, match=r"a\.npz: .*unpack to far more than it holds"):
+            read(tmp_path / "a.npz")
 
 
 def test_an_archive_cannot_bring_code(tmp_path: Path) -> None:

@@ -97,6 +97,16 @@ def test_a_body_of_3dpw_posed_in_the_world_and_moved_is_the_body_posed_by_its_la
     np.testing.assert_allclose(turn @ world + shift, mine + people.smpl.translation[0].numpy(), atol=1e-5)
 
 
+def test_frames_whose_keypoints_span_no_box_are_left_out(tmp_path: Path) -> None:
+    content = pw3d()
+    content["poses2d"][0][2, 2, 1:] = 0  # one keypoint alone
+    content["poses2d"][1][3, 1, :] = 50.0  # all in one row
+    people = read_pw3d_sequence(put(tmp_path / "downtown_cafe_00.pkl", content))
+    assert len(people) == 2 * FRAMES - 3
+    assert people.boxes is not None
+    assert bool((people.boxes[:, 2:] > people.boxes[:, :2]).all())
+
+
 def test_splits_of_3dpw_are_joined_and_3dpw_occ_is_chosen_by_name(tmp_path: Path) -> None:
     for split, name in (("train", "courtyard_golf_00"), ("validation", "courtyard_hug_00"), ("test", "flat_guitar_01")):
         put(tmp_path / "sequenceFiles" / split / f"{name}.pkl", pw3d(name, people=1))
@@ -123,6 +133,7 @@ HARMS_3DPW: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "NaN": (lambda c: c["poses"][1].__setitem__((3, 7), np.nan), "person 1: expected finite poses, found nan"),
     "too few frames": (lambda c: c["trans"].__setitem__(0, c["trans"][0][:3]), "frames = 5 as in cam_poses"),
     "one person less": (lambda c: c["genders"].pop(), "genders of 2 people, found 1"),
+    "no rotation": (lambda c: c["cam_poses"].__setitem__(3, np.zeros((4, 4))), "rotation in cam_poses of frame 3"),
     "never valid": (lambda c: c.update(campose_valid=[np.zeros(FRAMES)] * 2), "camera is valid"),
     "text": (lambda c: c.update(poses=[["a"], ["b"]]), "to hold numbers"),
 }

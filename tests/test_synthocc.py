@@ -80,15 +80,20 @@ def test_a_protocol_knows_what_pictures_depend_on(benchmark: SynthOcc) -> None:
     assert len({str(other.card()["hash"]) for other in others} | {str(card["hash"])}) == 6
 
 
-def test_numbers_are_kept_for_their_protocol_alone(tmp_path: Path, benchmark: SynthOcc) -> None:
+def test_numbers_are_kept_for_their_protocol_alone(
+    tmp_path: Path, benchmark: SynthOcc, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = SynthOcc(TINY, benchmark.source, folder=tmp_path)
     found = first.numbers("natural")
     assert torch.equal(found, benchmark.numbers("natural"))
-    kept = SynthOcc(TINY, benchmark.source, folder=tmp_path)
-    kept.source.studio.draw  # noqa: B018  there, but not asked
-    assert torch.equal(kept.numbers("natural"), found)
+    with monkeypatch.context() as nobody:
+        nobody.setattr("probbody.synthocc.benchmark.numbers_of", lambda *_: pytest.fail("chosen again"))
+        assert torch.equal(SynthOcc(TINY, benchmark.source, folder=tmp_path).numbers("natural"), found)
     other = SynthOcc(replace(TINY, pictures=2), benchmark.source, folder=tmp_path)
     assert len(other.numbers("natural")) == 2
+    (file,) = tmp_path.iterdir()
+    file.write_text("{}")
+    assert torch.equal(SynthOcc(TINY, benchmark.source, folder=tmp_path).numbers("natural"), found)
 
 
 def test_captured_poses_before_photographs_have_a_protocol_of_their_own(tmp_path: Path) -> None:
@@ -120,7 +125,7 @@ def test_patches_are_found_once_and_pasted_to_the_pixel(tmp_path: Path, benchmar
     assert bool((patch.sum((1, 2)) > 100).all())
     changed = (both.pictures.images - plain.pictures.images).abs().amax(1) > 1e-6
     assert not bool((changed & ~both.pictures.occluder).any())
-    torch.testing.assert_close(both.witness(), both.witness())
+    torch.testing.assert_close(one.witness(), both.witness()[1:], atol=2e-3, rtol=0)
     alone = attacked(80, regressor, None, shop).scenes(benchmark, slice(1, 2))
     assert torch.equal(alone.pictures.occluder, one.pictures.occluder)
 

@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from probbody.adversary import WorstPatches, draw_body, draw_map, vertex_errors, write_mesh
+from probbody.adversary import PatchGrid, WorstPatches, draw_body, draw_map, vertex_errors, write_mesh
 from probbody.adversary.sensitivity import ErrorMap
+from probbody.data.files import written_whole
 from probbody.errors import BadInput
 from probbody.synthocc import Attacked, Clean, SynthOcc
 from probbody.synthocc.conditions import as_method, only, targets_of
@@ -43,8 +44,9 @@ class Wanted:
     """Versions of a picture that the method sees together."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.side < 224:
-            raise BadInput(f"--side: expected pixels of a 224 px frame, found {self.side}.")
+        least, frame = PatchGrid.stride, PatchGrid.frame
+        if not least <= self.side < frame:
+            raise BadInput(f"--side: expected {least} to {frame - 1} pixels of a {frame} px frame, found {self.side}.")
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def write_maps(ground: Ground, shop: Workshop, out: Path, count: int) -> None:
     for number in tqdm(range(count), unit="map", leave=False):
         found.append(ground.mapped(number))
         if number < _DRAWN:
-            found[-1].draw().save(out / f"map_{found[-1].errors.name}.png")
+            with written_whole(out / f"map_{found[-1].errors.name}.png") as path:
+                found[-1].draw().save(path)
     drawn = f"{out}: map_*.png of {min(count, _DRAWN)} pictures"
     if not isinstance(ground, OnDrawn):
         print(f"{drawn}; no sensitivity.glb, as the set knows no bodies of the open family")
@@ -177,7 +180,8 @@ def _write_body(benchmark: SynthOcc, found: list[Mapped], shop: Workshop, out: P
     errors = vertex_errors(numbered, found[0].boxes, pixels, scenes.pictures.visible)
     rest = shop.body.template.cpu()
     write_mesh(out / "sensitivity.glb", rest, body.faces, errors)
-    draw_body(rest, body.faces, errors).save(out / "sensitivity.png")
+    with written_whole(out / "sensitivity.png") as path:
+        draw_body(rest, body.faces, errors).save(path)
 
 
 def _ground(trial: Trial, condition: Attacked) -> Ground:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 
 from probbody.adversary import TextureFolder
+from probbody.adversary.record import hashed
 from probbody.data.hmr_results import read_results
 from probbody.errors import BadInput
 from probbody.extractors.shipped import load_features
@@ -167,7 +168,7 @@ def attacked(side: int, victim: Method, folder: Path | None, shop: Workshop, tex
     if "keypoints" in str(victim.card().get("evidence", "")):
         raise BadInput(f"--attack: expected a method that looks at pixels alone, found {victim.name}.")
     device = shop.body.weights.device
-    of = f"{victim.name} {victim.card().get('weights', victim.card().get('results', ''))}".strip()
+    of = f"{victim.name} {hashed(victim.card())}"
 
     def joints(scenes: Scenes) -> Float[torch.Tensor, "B J 3"]:
         seen = seen_of(scenes, Clean()).to(device)

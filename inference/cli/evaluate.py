@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from probbody.data.files import written_whole
 from probbody.errors import BadInput
 from probbody.synth.sheet import as_picture
 from probbody.synthocc import Condition
 
-from ..evaluate.measured import Measured
+from ..evaluate.measured import Measure, Measured
 from ..evaluate.method import Elsewhere, Method
 from ..evaluate.on_set import OnSet
 from ..evaluate.report import best_and_worst, write_page
@@ -132,7 +133,7 @@ def run_eval(asked: Asked, pictures: Pictures, parts: Parts) -> Results | None:
     if asked.table == 3 and (words := lacking(table.methods)):
         print(words)
     if earlier is not None:
-        _print_differences(results, earlier)
+        _print_differences(results, earlier, match.trial.measures)
     return results
 
 
@@ -185,22 +186,22 @@ def write_pictures(match: Comparison, folder: Path) -> None:
         for start in range(0, count, 16):
             seen = match.trial.cases(condition, slice(start, min(start + 16, count))).seen()
             for name, image in zip(seen.names, seen.images, strict=True):
-                path = folder / f"{name}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                as_picture(image).save(path)
+                with written_whole(folder / f"{name}.png") as path:
+                    as_picture(image).save(path)
     print(f"{folder}: {len(match.conditions)} x {count} pictures")
 
 
-def _print_differences(results: Results, earlier: Results) -> None:
-    """What changed since, paired."""
+def _print_differences(results: Results, earlier: Results, measures: Sequence[Measure]) -> None:
+    """What changed since, paired, in the columns of the table that both have."""
     for one in results.results:
         before = earlier.find(one.method, one.condition)
-        for measure in ("MPJPE", "PA-MPJPE") if before is not None else ():
+        for measure in measures if before is not None else ():
             assert before is not None
-            apart = compared(one, before, measure)
-            print(
-                f"{one.method}, {one.condition}: {measure} {apart.estimate:+.1f} [{apart.low:+.1f}, {apart.high:+.1f}]"
-            )
+            if measure.name not in one.means or measure.name not in before.means:
+                continue
+            apart, digits = compared(one, before, measure.name), measure.digits
+            told = f"{apart.estimate:+.{digits}f} [{apart.low:+.{digits}f}, {apart.high:+.{digits}f}]"
+            print(f"{one.method}, {one.condition}: {measure.name} {told}")
 
 
 def _told(bar: tqdm, what: str, done: int, total: int) -> None:

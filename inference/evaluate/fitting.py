@@ -122,10 +122,14 @@ class Fitted(Method):
         return Answer(joints, fit.pose, fit.occlusion)
 
     def card(self) -> dict[str, object]:
-        """The start, what is looked at, and how long."""
+        """The start, the prior, what is looked at and what it counts for, and how long."""
         shown = {"evidence": self.evidence.__name__.replace("_", " "), "starts": self.starts, "keep": self.keep}
-        known = fingerprint(self.learnt.reader, self.learnt.features, self.learnt.background)
-        numbers = {"concentration": self.learnt.concentration, "temper": self.learnt.temper, "steps": self.steps}
+        learnt = self.learnt
+        counts = {"spots count": learnt.spot_weight, "guesses count": learnt.guess_weight}
+        numbers = {"concentration": learnt.concentration, "temper": learnt.temper, **counts, "steps": self.steps}
+        known = fingerprint(learnt.reader, learnt.features, learnt.background)
+        prior = f"{type(self.prior).__name__} {fingerprint(self.prior)}"
         begun = (self.start or AsRead(self.learnt.reader)).card()
         errors = fingerprint_of(*((f"scale {n}", each.scale) for n, each in enumerate(self.learnt.guesses)))
-        return {**begun, "features": known, "looks": self.learnt.times, "errors": errors, **shown, **numbers}
+        looked = {"features": known, "looks": learnt.times, "errors": errors}
+        return {**begun, "prior": prior, **looked, **shown, **numbers}

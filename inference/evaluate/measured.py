@@ -1,5 +1,7 @@
 """What a method said of some pictures beside the truth, and every error that a table may ask for."""
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -68,9 +70,9 @@ class Measured(Record):
     def load(cls, path: Path) -> "Measured":
         """What ``save`` wrote; anything else is refused."""
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
                 return cls(**{each.name: torch.from_numpy(held[each.name]) for each in fields(cls)})
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path}: expected measured answers (npz), found something else; remove it.") from error
 
 

@@ -92,10 +92,14 @@ def checked(method: Method, seen: Seen) -> Answer:
     answer = method(seen)
     answer = replace(answer.detach(), pose=None if answer.pose is None else answer.pose.detach())
     found = answer.joints
-    if len(found) != len(seen) or found.ndim != 3 or found.shape[1] < JOINTS:
+    if len(found) != len(seen) or found.ndim != 3 or found.shape[1] < JOINTS or found.shape[2] != 3:
         raise BadInput(
             f"{method.name}: expected {JOINTS} joints or more for each of {len(seen)} pictures, found {tuple(found.shape)}."
         )
+    if found.dtype not in (torch.float32, torch.float64):
+        raise BadInput(f"{method.name}: expected joints in float32 or float64, found {found.dtype}.")
+    if answer.pose is not None and len(answer.pose) != len(seen):
+        raise BadInput(f"{method.name}: expected a pose for each of {len(seen)} pictures, found {len(answer.pose)}.")
     lost = [not bool(row.isfinite().all()) for row in found]
     for part in () if answer.pose is None else fields(answer.pose):
         lost = [
@@ -108,6 +112,15 @@ def checked(method: Method, seen: Seen) -> Answer:
         )
     if answer.occlusion is not None:
         chance = answer.occlusion
+        if (
+            chance.ndim != 3
+            or len(chance) != len(seen)
+            or any(whole % part for whole, part in zip(seen.images.shape[2:], chance.shape[1:], strict=True))
+        ):
+            raise BadInput(
+                f"{method.name}: expected occlusion maps that divide {tuple(seen.images.shape[2:])} evenly for each of"
+                f" {len(seen)} pictures, found {tuple(chance.shape)}."
+            )
         if not bool(((chance >= 0) & (chance <= 1)).all()):  # rounding is let pass, not-a-number is not
             chance = chance.clamp(0, 1)
             if bool(chance.isnan().any()):

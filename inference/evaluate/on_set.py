@@ -56,6 +56,11 @@ class OnSet(Trial):
         people.check_pictures(folder)
         if people.boxes is None:
             raise BadInput(f"{people.source}: expected boxes around people, found none.")
+        spans = (people.boxes[:, 2:] > people.boxes[:, :2]).all(1) & people.boxes.isfinite().all(1)
+        if not bool(spans.all()):
+            row = int((~spans).nonzero()[0])
+            box = ", ".join(f"{side:g}" for side in people.boxes[row].tolist())
+            raise BadInput(f"{people.source}: expected a box of some extent around {people.names[row]}, found {box}.")
         self.title, self.people, self.folder, self.judged = name, people, folder, judged
         self.margin, self.size, self.body, self.measures = margin, size, body, measures
         self.victim = victim

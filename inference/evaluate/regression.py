@@ -4,16 +4,18 @@ from dataclasses import dataclass
 
 import torch
 
-from probbody.bodies.joints import SMPL24
 from probbody.contracts import ArticulatedBody
 from probbody.data.hmr_results import ForeignResults
 from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
-from probbody.synthocc import JOINTS
 
 from .fingerprints import fingerprint, fingerprint_of
 from .method import Answer, Method, Seen
 from .starts import Start
+
+SMPL_JOINTS = (22, 24, 45, 52, 55, 73, 127, 144)
+"""How many joints programs save of SMPL, SMPL-H and SMPL-X, with and without hands and landmarks. These begin with the 22 that
+are measured; the 49 of SPIN and VIBE, the 25 of OpenPose and the 17 of Human3.6M do not."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,19 @@ class MiddleOfLooks(Method):
 
 @dataclass(frozen=True)
 class SavedJoints(Method):
-    """Joints of SMPL's skeleton that another program saved for these pictures."""
+    """Joints of SMPL's family, in metres, that another program saved for these pictures and filed under their names."""
 
     results: ForeignResults
     name: str
 
     def __post_init__(self) -> None:
-        if self.results.joints is None or self.results.joints.shape[1] < JOINTS:
-            found = 0 if self.results.joints is None else self.results.joints.shape[1]
-            raise BadInput(f"{self.results.source}: expected the {len(SMPL24)} joints of SMPL, found {found}.")
+        self.results.check_names()
+        found = 0 if self.results.joints is None else self.results.joints.shape[1]
+        if found not in SMPL_JOINTS:
+            counts = ", ".join(map(str, SMPL_JOINTS))
+            raise BadInput(
+                f"{self.results.source}: expected the joints of a body of SMPL's family ({counts} of them), found {found}."
+            )
 
     def __call__(self, seen: Seen) -> Answer:
         """As they were saved: the place of the body may be unknown."""

@@ -53,6 +53,8 @@ class Run:
         """The folder made ready, or refused."""
         if len({method.name for method in methods}) < len(methods):
             raise BadInput(f"methods: expected different names, found {[method.name for method in methods]}.")
+        if len({condition.name for condition in conditions}) < len(conditions):
+            raise BadInput(f"conditions: expected different ones, found {[each.name for each in conditions]}.")
         if self.at_once < 1:
             raise BadInput(f"at_once: expected at least one picture, found {self.at_once}.")
         _agreed(self.folder / "run.json", {"protocol": self.trial.card(), "at_once": self.at_once})

@@ -91,6 +91,7 @@ class AsSaved(Start):
     def __init__(self, results: ForeignResults, body: ArticulatedBody, name: str) -> None:
         if results.rotations is None:
             raise BadInput(f"{results.source}: expected rotations to start from, found none.")
+        results.check_names()
         self.results, self.body, self.name = results, body, name
 
     def poses(self, seen: Seen) -> tuple[Pose, ...]:

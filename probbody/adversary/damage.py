@@ -3,7 +3,6 @@
 import abc
 from dataclasses import dataclass, field
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -19,9 +18,13 @@ class Damage(abc.ABC):
 
     @abc.abstractmethod
     def __call__(
-        self, found: Float[Tensor, "N J 3"], truth: Float[Tensor, "N J 3"], visible: Bool[Tensor, "N J"]
+        self,
+        found: Float[Tensor, "N J 3"],
+        truth: Float[Tensor, "N J 3"],
+        visible: Bool[Tensor, "N J"],
+        known: Bool[Tensor, "N J"],
     ) -> Float[Tensor, " N"]:
-        """Of answers, given which joints are in the picture and not behind the patch; metres in."""
+        """Of answers, given which joints are in the picture and not behind the patch, and which have a truth; metres in."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,20 @@ class VisibleJointError(Damage):
         return f"mean error of visible joints, {self.alignment.name}"
 
     def __call__(
-        self, found: Float[Tensor, "N J 3"], truth: Float[Tensor, "N J 3"], visible: Bool[Tensor, "N J"]
+        self,
+        found: Float[Tensor, "N J 3"],
+        truth: Float[Tensor, "N J 3"],
+        visible: Bool[Tensor, "N J"],
+        known: Bool[Tensor, "N J"],
     ) -> Float[Tensor, " N"]:
         """Millimetres; NaN where too few joints are visible for the alignment."""
+        del known  # what is visible is known
         return joint_scores(found, truth, self.alignment, visible).of_images()
 
 
 @dataclass(frozen=True)
 class JointError(Damage):
-    """The mean error of all joints, hidden or not, in millimetres: a method that guesses well behind the patch gains by it."""
+    """The mean error of all joints that have a truth, hidden or not, in millimetres: good guesses behind the patch count."""
 
     alignment: Alignment = field(default_factory=Rooted)
 
@@ -57,7 +65,12 @@ class JointError(Damage):
         return f"mean error of all joints, {self.alignment.name}"
 
     def __call__(
-        self, found: Float[Tensor, "N J 3"], truth: Float[Tensor, "N J 3"], visible: Bool[Tensor, "N J"]
+        self,
+        found: Float[Tensor, "N J 3"],
+        truth: Float[Tensor, "N J 3"],
+        visible: Bool[Tensor, "N J"],
+        known: Bool[Tensor, "N J"],
     ) -> Float[Tensor, " N"]:
         """Millimetres."""
-        return joint_scores(found, truth, self.alignment, torch.ones_like(visible)).of_images()
+        del visible
+        return joint_scores(found, truth, self.alignment, known).of_images()

@@ -162,7 +162,9 @@ class Attack:
         numbers = [number for number, _ in jobs]
         truth = targets.joints[numbers]
         found = _answers(method, torch.cat(images), truth, [targets.names[number] for number in numbers])
-        return self.damage(found, truth, torch.stack(visible)).double().tolist()
+        seen = torch.stack(visible)
+        known = torch.ones_like(seen) if targets.counted is None else targets.counted[numbers]
+        return self.damage(found, truth, seen, known).double().tolist()
 
 
 def texture_number(name: str, place: int) -> int:

@@ -139,7 +139,9 @@ class AnnotatedPeople:
 def people_joined(parts: Sequence[AnnotatedPeople]) -> AnnotatedPeople:
     """Entries of one data set, one after the other; what one part lacks the whole lacks."""
     held: dict[str, Any] = {name: _together([getattr(part, name) for part in parts]) for name in _PARTS}
-    held |= {name: tuple(word for part in parts for word in getattr(part, name)) for name in _WORDS}
+    words = [name for name in _WORDS if all(len(getattr(part, name)) == len(part) for part in parts)]
+    held |= {name: tuple(word for part in parts for word in getattr(part, name)) for name in words}
+    held |= {name: () for name in _WORDS if name not in words}
     return replace(parts[0], **held)
 
 
@@ -156,6 +158,12 @@ def boxes_around(places: Float[Tensor, "B P 2"], confidence: Float[Tensor, "B P"
     low = torch.where(seen, places, torch.inf).amin(1)
     high = torch.where(seen, places, -torch.inf).amax(1)
     return torch.cat([low, high], dim=-1)
+
+
+def is_rotation(turns: np.ndarray) -> np.ndarray:
+    """Which 3 x 3 matrices are rotations, as far as files round them: orthogonal, and no reflections."""
+    off = np.abs(turns @ turns.swapaxes(-1, -2) - np.eye(3)).max((-1, -2))
+    return np.asarray((off <= 1e-2) & (np.linalg.det(turns) > 0))
 
 
 def single(numbers: np.ndarray) -> Tensor:

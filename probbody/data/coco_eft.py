@@ -14,7 +14,7 @@ import torch
 from ..bodies.joints import COCO17
 from ..errors import BadInput
 from ..geometry.rotations import matrix_to_axis_angle
-from .annotated import HALF, AnnotatedPeople, LabelledPoints, SmplLabels, single
+from .annotated import HALF, AnnotatedPeople, LabelledPoints, SmplLabels, is_rotation, single
 from .fields import Fields
 from .hmr_npz import square_boxes
 from .json_files import read_json
@@ -62,8 +62,7 @@ def _person(path: Path | str, number: int, person: dict[str, Any]) -> dict[str, 
         "bbox_center": held.take("bbox_center", (2,)),
         "bbox_scale": held.take("bbox_scale", ()),
     }
-    turns = fit["parm_pose"]
-    if np.abs(turns @ turns.swapaxes(1, 2) - np.eye(3)).max() > 1e-2 or (np.linalg.det(turns) < 0).any():
+    if not is_rotation(fit["parm_pose"]).all():
         raise BadInput(f"{held.source}: expected rotations in parm_pose, found matrices that are none.")
     return fit
 

@@ -17,10 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..bodies.joints import JointSet
 from ..errors import BadInput
 from ..geometry.rotations import axis_angle_to_matrix
-from .annotated import single
+from .annotated import is_rotation, single
 from .fields import Fields
 from .json_files import read_json
 from .pickles import read_npz, read_pickle
@@ -79,14 +78,10 @@ class ForeignResults:
                 raise BadInput(f"{self.source}: expected one result for {name}, found {found or 'none'}.")
         return self[[rows[_key(name)][0] for name in pictures]]
 
-    def check_joints(self, joints: JointSet) -> None:
-        """Refuses joints that cannot be of that set."""
-        if self.joints is None:
-            raise BadInput(f"{self.source}: expected joints, found none; pose the body instead.")
-        if self.joints.shape[1] != len(joints):
-            raise BadInput(
-                f"{self.source}: expected the {len(joints)} joints of {joints.name}, found {self.joints.shape[1]}."
-            )
+    def check_names(self) -> None:
+        """Refuses rows that do not say which picture they are of, for those who ask for some pictures at a time."""
+        if not self.names:
+            raise BadInput(f"{self.source}: expected the picture of each row ({_PICTURES[0]}), found no names.")
 
 
 def read_results(path: Path | str, licence: str = "not stated") -> ForeignResults:
@@ -98,6 +93,8 @@ def read_results(path: Path | str, licence: str = "not stated") -> ForeignResult
     camera = _first(held, _CAMERAS, ("N", 3))
     if rotations is None and joints is None:
         raise BadInput(f"{path}: expected {', '.join(_POSES[:3])} or {', '.join(_JOINTS[:3])}, found {_held(held)}.")
+    if not len(rotations if rotations is not None else joints):  # type: ignore[arg-type]
+        raise BadInput(f"{path}: expected results of at least one person, found none.")
     names = next((held.words(name) for name in _PICTURES if name in held), ())
     parts = [None if part is None else single(part) for part in (shape, joints, camera)]
     return ForeignResults(str(path), licence, names, rotations, *parts)
@@ -124,13 +121,12 @@ def _rotations(held: Fields) -> Float[Tensor, "B 24 3 3"] | None:
 
 def _matrices(held: Fields, numbers: np.ndarray, joints: int) -> Float[Tensor, "B J 3 3"]:
     """Rotation matrices from matrices or from axis-angle vectors."""
-    if numbers[0].size == 3 * joints:
+    if np.prod(numbers.shape[1:]) == 3 * joints:
         return axis_angle_to_matrix(single(numbers.reshape(-1, joints, 3)))
     turns = numbers.reshape(-1, joints, 3, 3)
-    off = np.abs(turns @ turns.swapaxes(2, 3) - np.eye(3)).max((1, 2, 3))
-    if off.max() > 1e-2 or (np.linalg.det(turns) < 0).any():
-        row = int((off > 1e-2).argmax() if off.max() > 1e-2 else (np.linalg.det(turns) < 0).any(1).argmax())
-        raise BadInput(f"{held.source}: expected rotation matrices, found something else in row {row}.")
+    right = is_rotation(turns).all(1)
+    if not right.all():
+        raise BadInput(f"{held.source}: expected rotation matrices, found something else in row {right.argmin()}.")
     return single(turns)
 
 

@@ -4,7 +4,6 @@ Pixel coordinates are ours: the centre of the first pixel is at (0.5, 0.5). COCO
 added to its keypoints; OpenPose's are taken as they are. What is missing has confidence 0 and stands at (0, 0).
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from ..bodies.joints import JointSet, joint_set
 from ..errors import BadInput
+from .json_files import read_json
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_keypoints(path: Path | str, *, image: str | None = None, layout: str | 
     ``openpose25`` or ``coco17`` (as ``body25b``, with equally many points). Raises ``BadInput`` for what cannot be used.
     """
     path = Path(path)
-    content = _json(path)
+    content = read_json(path)
     if isinstance(content, dict) and isinstance(content.get("people"), list):
         found, usual = _openpose(content["people"], path), "openpose25"
     elif isinstance(content, dict) and isinstance(content.get("annotations"), list):
@@ -98,15 +98,6 @@ class _Person:
     box: list[float] | None = None
     offset: float = 0.0
     """From the file's pixel coordinates to ours."""
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: expected JSON, but it cannot be understood ({error}).") from error
 
 
 def _openpose(people: list[Any], path: Path) -> list[_Person]:

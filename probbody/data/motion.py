@@ -14,6 +14,8 @@ from torch import Tensor
 from ..bodies.joints import SMPL24
 from ..errors import BadInput
 from ..geometry.rotations import axis_angle_to_matrix
+from .notes import Refused
+from .pickles import check_unpacked
 
 # what a damaged archive raises, according to where it is damaged
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
@@ -93,18 +95,32 @@ def is_held_out(clip: str) -> bool:
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file; pickled objects and broken files are refused."""
+    """The arrays of an npz file; pickled objects in it are left out, unread, and broken files are refused."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
             if not isinstance(held, np.lib.npyio.NpzFile):
                 raise BadInput(f"{path}: expected an npz archive, found a single array.")
-            return {name: held[name] for name in held.files}
+            assert held.zip is not None
+            check_unpacked(held.zip, Path(path).stat().st_size)
+            return {name: held[name] for name in held.files if not _holds_objects(held, name)}
     except BadInput:
         raise
     except FileNotFoundError as error:
         raise BadInput(f"{path}: expected an npz file, found nothing there.") from error
+    except Refused as refusal:
+        raise BadInput(f"{path}: expected an npz file of arrays, but {refusal}.") from refusal
     except _UNREADABLE as error:
         raise BadInput(f"{path}: expected an npz file of plain arrays, found one that cannot be read.") from error
+
+
+def _holds_objects(held: np.lib.npyio.NpzFile, name: str) -> bool:
+    """Whether a member says that it holds pickled objects: AMASS files of SMPL-X have dictionaries of markers beside arrays."""
+    assert held.zip is not None
+    member = name if name in held.zip.namelist() else f"{name}.npy"
+    with held.zip.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return bool(read(file)[2].hasobject)
 
 
 def read_motion_npz(path: str | Path, licence: str = "not stated") -> Motion:

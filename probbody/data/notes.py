@@ -2,13 +2,15 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse
 
 Plain = Callable[[Any], Any]
+_NESTED = (tuple, frozenset)
+"""What Python can hash, but goes through to do so."""
 
 
 class Refused(Exception):
@@ -45,7 +47,8 @@ class _Dtype(Note):
         order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
         known = isinstance(code, str) and re.fullmatch(r"[?biufcSUO]\d{0,9}", code)
         if not known or order not in ("<", ">", "|", "="):
-            raise Refused(f"expected an array of numbers or text, found one of {code!r}")
+            found = repr(code) if isinstance(code, str) else type(code).__name__  # which may hold anything
+            raise Refused(f"expected an array of numbers or text, found one of {found}")
         return np.dtype(object) if str(code).startswith("O") else np.dtype(f"{order}{code}")
 
 
@@ -122,29 +125,37 @@ class _Bytes(Note):
     """Bytes, as Python 3 wrote them for Python 2: text encoded as latin-1."""
 
     def __new__(cls, text: str = "", encoding: str = "latin1") -> Any:
-        if encoding not in ("latin1", "latin-1"):
-            raise Refused(f"asks for text encoded as {encoding!r}")
+        if encoding not in ("latin1", "latin-1") or not isinstance(text, str):
+            raise Refused("asks for bytes of something else than text in latin-1")
         return text.encode("latin1")
 
 
 class _Dictionary(Note):
     def __new__(cls, *pairs: Any) -> Any:
+        if any(isinstance(key, _NESTED) for held in pairs for key, _ in held):
+            raise Refused("expected text or numbers for keys, found a tuple or a set")
         return dict(*pairs)
 
 
 class _Set(Note):
     def __new__(cls, members: Any = ()) -> Any:
+        if any(isinstance(member, _NESTED) for member in members):
+            raise Refused("expected a set of text or numbers, found one of tuples or sets")
         return set(members)
 
 
 def _array(data: Any, dtype: np.dtype, shape: Any, order: str, plain: Plain) -> np.ndarray:
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not all(isinstance(side, int) and side >= 0 for side in shape):
+        raise Refused("expected the shape of an array in whole numbers, found something else")
     by_columns: Literal["F", "C"] = "F" if order == "F" else "C"
     if dtype.hasobject:
         objects: np.ndarray = np.empty(len(data), dtype=object)
         for place, item in enumerate(data):
             objects[place] = plain(item)
         return objects.reshape(shape, order=by_columns)
+    if not isinstance(data, str | bytes | bytearray):
+        raise Refused(f"expected the bytes of an array, found a {type(data).__name__}")
     raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
     if len(raw) != dtype.itemsize * math.prod(shape):
         raise Refused(f"expected {shape} numbers of kind {dtype}, found {len(raw)} bytes")
@@ -152,10 +163,16 @@ def _array(data: Any, dtype: np.dtype, shape: Any, order: str, plain: Plain) -> 
 
 
 class Reading:
-    """Turns notes into data, each once, however often it is referred to."""
+    """Turns notes into data, each once, however often it is referred to.
 
-    def __init__(self) -> None:
+    ``room``: how many things there may be, were each written out wherever it is referred to, as arrays of them are.
+    """
+
+    def __init__(self, room: int) -> None:
         self.done: dict[int, Any] = {}
+        self.sizes: dict[int, int] = {}
+        """Of what was read, by its id."""
+        self.room = room
 
     def plain(self, thing: Any) -> Any:
         """The data that a note, or a container of notes, stands for."""
@@ -172,7 +189,24 @@ class Reading:
         else:
             return thing
         self.done[id(thing)] = result
+        self._weigh(result)
         return result
+
+    def _weigh(self, result: Any) -> None:
+        if isinstance(result, np.ndarray) and not result.dtype.hasobject:
+            self.sizes[id(result)] = result.size
+            return
+        if isinstance(result, dict):
+            parts: Iterable[Any] = result.values()
+        elif isinstance(result, list | tuple | set | frozenset):
+            parts = result
+        elif isinstance(result, np.ndarray):
+            parts = result.flat
+        else:
+            return
+        self.sizes[id(result)] = size = 1 + sum(self.sizes.get(id(part), 1) for part in parts)
+        if size > self.room:
+            raise Refused("expected data, found the same part in itself over and over")
 
 
 _NUMPY = ("numpy.core", "numpy._core")

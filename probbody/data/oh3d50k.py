@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from ..bodies.joints import H36M14
 from ..errors import BadInput
-from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, SmplLabels, single
+from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, SmplLabels, is_rotation, single
 from .fields import Fields
 from .json_files import read_json
 
@@ -48,7 +48,7 @@ def read_oh3d50k(folder: Path | str, split: str = "test") -> AnnotatedPeople:
 def _entry(held: Fields) -> dict[str, np.ndarray]:
     angles = held.take("pose", (1, 72), (72,)).reshape(24, 3)
     turn, lens = held.take("extri", (4, 4), (3, 4))[:3, :3], held.take("intri", (3, 3))
-    if np.abs(turn @ turn.T - np.eye(3)).max() > 1e-2:
+    if not is_rotation(turn):
         raise BadInput(f"{held.source}: expected a rotation in extri, found none.")
     angles[0] = (Rotation.from_matrix(turn) * Rotation.from_rotvec(angles[0])).as_rotvec()
     return {

@@ -8,7 +8,6 @@ old numpy is needed to read what they wrote.
 
 import io
 import pickle
-import pickletools
 import zipfile
 from collections.abc import Container
 from pathlib import Path
@@ -18,6 +17,12 @@ import numpy as np
 
 from ..errors import BadInput
 from .notes import KNOWN, Chumpy, Note, Reading, Refused
+from .pickle_walk import check_program
+
+_ROOM, _SHARED = 1024, 4
+"""How many things a pickle may unfold to, and how many more for each of its bytes: parts may be in it several times."""
+_ARCHIVED, _PACKED = 256 * 2**20, 100
+"""Bytes that an archive may unpack to, and how many for each of its own."""
 
 
 def read_pickle(path: Path | str) -> Any:
@@ -35,7 +40,8 @@ def read_npz(path: Path | str, wanted: Container[str] | None = None) -> dict[str
     path = Path(path)
     found = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(_bytes_of(path))) as archive:
+        with zipfile.ZipFile(io.BytesIO(packed := _bytes_of(path))) as archive:
+            check_unpacked(archive, len(packed))
             for member in archive.namelist():
                 name = member.removesuffix(".npy")
                 if wanted is None or name in wanted:
@@ -45,6 +51,12 @@ def read_npz(path: Path | str, wanted: Container[str] | None = None) -> dict[str
     except Exception as error:  # a broken archive raises nearly anything
         raise BadInput(f"{path}: no numpy archive that can be read ({_told(error)}).") from error
     return found
+
+
+def check_unpacked(archive: zipfile.ZipFile, packed: int) -> None:
+    """Refuses an archive of so many bytes that would unpack to more than arrays of numbers do."""
+    if sum(member.file_size for member in archive.infolist()) > _ARCHIVED + _PACKED * packed:
+        raise Refused("it would unpack to far more than it holds")
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -67,9 +79,9 @@ def _array_file(content: bytes, path: Path) -> Any:
 
 def _unpickled(content: bytes, path: Path) -> Any:
     try:
-        _check_sizes(content)
+        check_program(content)
         noted = _Gate(io.BytesIO(content), encoding="latin1").load()
-        return Reading().plain(noted)
+        return Reading(_ROOM + _SHARED * len(content)).plain(noted)
     except Refused as refusal:
         raise BadInput(f"{path}: {_told(refusal)}.") from refusal
     except Exception as error:  # and so does a broken pickle
@@ -79,13 +91,6 @@ def _unpickled(content: bytes, path: Path) -> Any:
 def _told(error: Exception) -> str:
     """What went wrong, in one line: a file may put anything into a name."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(error))[:200]
-
-
-def _check_sizes(content: bytes) -> None:
-    """Walks over the file without acting on it: it must be whole, and ask for no more room than it has itself."""
-    for opcode, argument, _ in pickletools.genops(content):
-        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(content):
-            raise Refused("expected data alone, but it asks for more memory than it can fill")
 
 
 class _Gate(pickle.Unpickler):

@@ -22,6 +22,7 @@ from .annotated import (
     LabelledPoints,
     SmplLabels,
     boxes_around,
+    is_rotation,
     people_joined,
     single,
 )
@@ -61,7 +62,7 @@ def read_pw3d(
 
 
 def read_pw3d_sequence(path: Path | str) -> AnnotatedPeople:
-    """The people of one sequence: frames whose camera is valid and where keypoints were seen, one person after the other.
+    """The people of one sequence, one after the other: frames whose camera is valid and where keypoints span a box.
 
     Joints are SMPL's 24 of the body of that sex, in the camera's frame.
     """
@@ -90,10 +91,13 @@ def _person(
     held = Fields(f"{path}: person {person}", {name: content[name][person] for name in columns})
     held.sizes["frames"] = (len(cameras), "cam_poses")
     seen = np.moveaxis(held.take("poses2d", ("frames", 3, 18)), 1, 2)
-    frames = np.flatnonzero((held.take("campose_valid", ("frames",)) != 0) & (seen[..., 2] > 0).any(1))
+    frames = np.flatnonzero((held.take("campose_valid", ("frames",)) != 0) & _spans_a_box(seen))
     if not len(frames):
         return None
     turn, shift = cameras[frames, :3, :3], cameras[frames, :3, 3]
+    if not is_rotation(turn).all():
+        wrong = int(frames[~is_rotation(turn)][0])
+        raise BadInput(f"{path}: expected a rotation in cam_poses of frame {wrong}, found none.")
     joints = held.take("jointPositions", ("frames", 72)).reshape(-1, 24, 3)[frames]
     placed = np.einsum("nij,npj->npi", turn, joints) + shift[:, None]
     angles = held.take("poses", ("frames", 72)).reshape(-1, 24, 3)[frames]
@@ -118,6 +122,14 @@ def _person(
             single(np.tile([lens[0, 0], lens[1, 1]], (number, 1))), single(np.tile(lens[:2, 2] + HALF, (number, 1)))
         ),
     )
+
+
+def _spans_a_box(seen: np.ndarray) -> np.ndarray:
+    """In which frames the keypoints that were seen are neither one point nor on one row or column of the picture."""
+    known = seen[..., 2:] > 0
+    high = np.where(known, seen[..., :2], -np.inf).max(1)
+    low = np.where(known, seen[..., :2], np.inf).min(1)
+    return np.asarray((high > low).all(1))
 
 
 def _pixels(seen: np.ndarray) -> tuple[Any, Any]:

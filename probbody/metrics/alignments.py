@@ -100,8 +100,9 @@ class RootedApart(Alignment):
 class Procrustes(Alignment):
     """The best similarity (scale, rotation, place) of what was found onto the truth is forgiven.
 
-    With fewer than ``fewest`` joints to fit by, or joints that all lie in one place, it is not done: one or two joints
-    would always fit without error. Umeyama (1991), doi:10.1109/34.88573.
+    With fewer than ``fewest`` joints to fit by, or a truth that all lies in one place, it is not done: one or two joints
+    would always fit without error. An answer that all lies in one place is moved to the middle of the truth, which is the
+    best that a similarity can make of it. Umeyama (1991), doi:10.1109/34.88573.
     """
 
     fewest: int = FEWEST
@@ -113,11 +114,12 @@ class Procrustes(Alignment):
     ) -> Laid:
         """What was found, moved onto the truth."""
         enough = fitted.sum(1) >= max(self.fewest, 3)
-        done = enough & _spread(found, fitted) & _spread(truth, fitted)
-        moved = found.clone()
-        if bool(done.any()):
-            target = torch.where(fitted.unsqueeze(-1), truth, 0.0)[done]  # what is not fitted may be unknown
-            moved[done] = similarity(found[done], target, fitted[done].to(found))(found[done])
+        done = enough & _spread(truth, fitted)
+        target = torch.where(fitted.unsqueeze(-1), truth, 0.0)  # what is not fitted may be unknown
+        middle = target.sum(1, keepdim=True) / fitted.sum(1).clamp_min(1)[:, None, None]
+        moved = torch.where(done[:, None, None], middle, found)
+        if bool((fits := done & _spread(found, fitted)).any()):
+            moved[fits] = similarity(found[fits], target[fits], fitted[fits].to(found))(found[fits])
         return Laid(moved, truth, done)
 
 

@@ -41,8 +41,10 @@ def occlusion_scores(
 def auc(scores: Float[Tensor, " N"], positive: Bool[Tensor, " N"]) -> Float[Tensor, ""]:
     """The area under the ROC curve: the chance that a positive scores above a negative, ties counting one half.
 
-    Exact, by ranks (Mann and Whitney). Raises ValueError where there are no positives or no negatives.
+    Exact, by ranks (Mann and Whitney). Raises ValueError without positives or negatives, or where a score is not finite.
     """
+    if not bool(scores.isfinite().all()):
+        raise ValueError("auc: expected finite scores, found NaN or infinity.")
     ups = int(positive.sum())
     downs = len(positive) - ups
     if ups == 0 or downs == 0:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..adversary.record import hashed
 from ..data.files import written_whole
+from ..data.json_files import read_json
 from .detector import Detector
 from .scenes import JOINTS, Scenes, shown_joints
 from .selection import CLEAN, HIDDEN, clean, numbers_of, occluded
@@ -86,8 +87,8 @@ class SynthOcc:
     def _found(self, progress: Callable[[int, int], None] | None) -> dict[str, Int[Tensor, " N"]]:
         protocol = str(self.card()["hash"])
         if self._kept is not None and self._kept.exists():
-            held = json.loads(self._kept.read_text(encoding="utf-8"))
-            if held.pop("protocol") == protocol:
+            held = read_json(self._kept)
+            if isinstance(held, dict) and held.pop("protocol", None) == protocol and set(held) == {"clean", "natural"}:
                 return {kind: torch.tensor(own) for kind, own in held.items()}
         both = numbers_of(self.source.studio, self.seed, len(self), (clean, occluded), progress)
         found = dict(zip(("clean", "natural"), both, strict=True))

@@ -119,7 +119,7 @@ class Attacked(Condition):
 
     def patches(self, benchmark: SynthOcc) -> WorstPatches:
         """Those of all pictures that were found so far, as one record."""
-        files = [] if self.folder is None else sorted(self.folder.glob("*.json"))
+        files = [] if self.folder is None else sorted(self.folder.glob("[!.]*.json"))  # hidden ones were never whole
         own = self.attack(benchmark).protocol(benchmark.source.studio.size)
         held = [read_patches(path) for path in files]
         for each in held:

@@ -92,7 +92,7 @@ def _table(table: Table) -> str:
     star = (
         f" * differs from {table.against} on the same pictures (paired bootstrap, 95 in 100)." if table.against else ""
     )
-    note = f"<p>Joints that one sees, pooled; ± is half of a 95 % interval over pictures.{escape(star)}</p>"
+    note = f"<p>± is half of a 95 % interval.{escape(star)}</p>"
     return f'<h2>{escape(table.title)}</h2>{note}<div class="wide"><table>{"".join(lines_)}</table></div>'
 
 
