@@ -32,17 +32,20 @@ def main() -> None:
     """Read, start, fit, and draw what came of it."""
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("photograph", nargs="?", type=Path, help="yours; without it the picture that ships")
-    ask.add_argument("--box", default=DEMO_BOX, help="left,top,right,bottom of the person, in pixels")
+    ask.add_argument("--box", help="left,top,right,bottom of the person in your photograph, in pixels")
     ask.add_argument("--focal", type=float, help="focal length in pixels, where it is known")
     ask.add_argument("--quick", action="store_true", help="few steps")
     ask.add_argument("--picture", type=Path, default=Path("fit_your_photo.png"), help="where to draw it")
     given = ask.parse_args()
+    edges = (given.box or ("" if given.photograph else DEMO_BOX)).split(",")
+    if len(edges) != 4:
+        ask.error("--box: expected left,top,right,bottom of the person in your photograph")
     torch.manual_seed(0)
     torch.set_num_threads(1)
 
     # The photograph, where the person is in it, and the camera that would have taken that part alone.
     photograph = read_picture(given.photograph or str(files("probbody.assets") / DEMO))
-    box = torch.tensor([[float(edge) for edge in given.box.split(",")]])
+    box = torch.tensor([[float(edge) for edge in edges]])
     focal = given.focal or math.hypot(*photograph.size)
     camera = PinholeCamera.looking_ahead(focal, (photograph.height, photograph.width))
     learnt = shipped_features()
@@ -70,6 +73,8 @@ def main() -> None:
     fit = fit_pixels(model, body, prior, seen, reading.pose, (sketch,), others=reading.others, steps=steps)
     assert fit.evidence is not None
     assert fit.occlusion is not None
+    if float(fit.evidence) <= 0:
+        print("nothing here is explained by a body: is the person in the box?")
     covered = model.render(fit.pose, seen).coverage.sum()
     print(
         f"{float(fit.evidence):.0f} nats of evidence for this body, {float(fit.occlusion.sum() / covered):.0%} of it hidden"

@@ -19,7 +19,7 @@ from probbody.priors import vae_prior
 from probbody.synth import DrawnBackdrops, Pictures, PriorPoses
 
 SIDE = 128
-"""Pixels of the pictures; the network that ships reads 192, has four times the weights and learnt for hours."""
+"""Pixels of the pictures; the network that ships reads 192, has twice the weights and learnt for hours."""
 
 
 class FewPictures:
@@ -58,7 +58,7 @@ def main() -> None:
     print(f"contrast: {last:.2f} nats a point, {first:.2f} at first; {time.monotonic() - begun:.0f} s")
 
     measured = examined(run, body, unseen, 64)
-    print(f"in new pictures {measured.nearest:.0%} of points are found within 10 cm, by chance 1.5 %;")
+    print(f"in new pictures {measured.nearest:.0%} of points are found within 10 cm, by chance 2 %;")
     print(f"{measured.told_apart:.0%} of pairs of a place on a body and one elsewhere are told apart;")
     print(f"joints are {measured.mpjpe:.0f} mm away, those of the mean pose {measured.mean_mpjpe:.0f} mm")
     progress_sheet(run, unseen(0, 2 if given.quick else 6)).save(given.picture)

@@ -18,7 +18,7 @@ from .maximum import each_start, fit_map
 from .optimisers import Adam
 from .result import Fit
 from .stages import Stage
-from .start import alternatives
+from .start import ALTERNATIVES, alternatives
 from .viewpoints import screened
 
 WIDE = 0.1
@@ -68,7 +68,7 @@ def fit_pixels(
         guess: in the world of the observation's camera, such as ``Reading.pose``.
         others: further guesses of the same bodies, such as ``Reading.others``.
         sketches: see ``Sketch``.
-        starts: how many of the alternatives there are, in their order.
+        starts: how many of the four alternatives there are, in their order.
         keep: how many candidates of each body are drawn.
         steps: of the last round.
         seed, progress: as of ``fit_map``.
@@ -76,11 +76,11 @@ def fit_pixels(
     Returns: ``start`` says which of those kept won, the densest first; ``guess`` is kept beside the pose.
 
     Raises:
-        ValueError: no start is asked for, or none is to be kept.
+        ValueError: no start is asked for, or more than there are, or none is to be kept.
         NonFiniteError: see ``fit_map``.
     """
-    if starts < 1 or keep < 1:
-        raise ValueError(f"starts, keep: expected one or more of each, found {starts} and {keep}.")
+    if not 1 <= starts <= ALTERNATIVES or keep < 1:
+        raise ValueError(f"starts, keep: expected 1 to {ALTERNATIVES}, and 1 or more, found {starts} and {keep}.")
     if observation.points is None:
         with torch.no_grad():
             joints = [body(each).joints for each in (guess, *others)]

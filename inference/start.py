@@ -70,6 +70,10 @@ def keypoint_starts(
     return {name: torch.stack(values) for name, values in starts.items()}
 
 
+ALTERNATIVES = 4
+"""A pose, and what it is most easily mistaken for."""
+
+
 def alternatives(
     sites: dict[str, Float[Tensor, "B *_"]], body: ArticulatedBody, prior: PosePrior
 ) -> dict[str, Float[Tensor, "4 B *_"]]:
@@ -87,7 +91,7 @@ def alternatives(
     upright = quaternion_to_matrix(orientation)
     about = axis_angle_to_matrix(orientation.new_tensor([0.0, math.pi, 0.0]))
     turned = matrix_to_quaternion(upright @ about)
-    found = {name: torch.stack([value] * 4) for name, value in sites.items()}
+    found = {name: torch.stack([value] * ALTERNATIVES) for name, value in sites.items()}
     found["pose"] = torch.stack([code, code, other, other])
     found["orientation"] = torch.stack([orientation, turned, orientation, turned])
     return found

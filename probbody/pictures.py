@@ -18,14 +18,17 @@ SKIN, SEEN, FITTED = (120, 170, 225), (250, 190, 30), (220, 40, 90)
 """Colours (RGB) of bodies, of the keypoints given and of the fitted ones."""
 
 
-def read_picture(path: Path | str) -> Image.Image:
-    """A photograph in RGB, turned upright as its camera says; what is no picture, or not a whole one, is refused."""
+def read_picture(path: Path | str, over: tuple[int, int, int] | None = None) -> Image.Image:
+    """A photograph in RGB, turned upright as its camera says; what is no picture, or not a whole one, is refused.
+
+    ``over``: a colour that shows where the picture is clear; without it the colours below the clearness do.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of broken notes and of large pictures: no fit depends on them
         try:
             with Image.open(path) as opened:
                 opened.load()
-                return _in_rgb(_upright(opened))
+                return _in_rgb(_upright(opened), over)
         except FileNotFoundError as error:
             raise BadInput(f"{path}: expected a picture, found no such file.") from error
         except UnidentifiedImageError as error:
@@ -60,14 +63,20 @@ def _upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _in_rgb(picture: Image.Image) -> Image.Image:
+def _in_rgb(picture: Image.Image, over: tuple[int, int, int] | None) -> Image.Image:
     """In 8 bits a colour; of grey values without a known end (16 bits and more) the brightest becomes white."""
     if picture.mode.startswith(("I", "F")):
-        _, brightest = picture.getextrema()
+        darkest, brightest = picture.getextrema()
+        if not np.isfinite(np.asarray(picture, dtype=np.float64)).all():
+            raise ValueError(f"not every grey value is finite: {darkest} to {brightest}")
         factor = 255 / max(float(brightest), 1e-6)  # type: ignore[arg-type]
         picture = picture.convert("F").point(lambda grey: grey * factor).convert("L")
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
+    if over is not None and picture.has_transparency_data:
+        clear = picture.convert("RGBA")
+        picture = Image.new("RGBA", clear.size, (*over, 255))
+        picture.alpha_composite(clear)
     return picture.convert("RGB")
 
 

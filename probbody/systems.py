@@ -98,6 +98,7 @@ def what_is_read(learnt: LearntFeatures) -> tuple[Evidence, ...]:
     guesses = (
         GuessEvidence(errors, learnt.guess_weight, slice(rank, None, several))
         for rank, errors in enumerate(learnt.guesses)
+        if learnt.guess_weight > 0
     )
     spots = (SpotEvidence(learnt.spot_weight),) if learnt.spot_weight > 0 else ()
     return (*guesses, *spots)

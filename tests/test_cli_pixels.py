@@ -218,7 +218,9 @@ def refusal(ask: Ask, out: Path, *words: object) -> str:
         (("--box", "200,10,100,200"), "--box: expected a right and a bottom a pixel or more beyond left and top"),
         (("--box", "10,10,100"), "--box: expected left,top,right,bottom in pixels, found '10,10,100'."),
         (("--box", "a,b,c,d"), "--box: expected left,top,right,bottom in pixels, found 'a,b,c,d'."),
-        (("--box", "nan,0,9,9"), "--box: expected four finite numbers, found 'nan,0,9,9'."),
+        (("--box", "nan,0,9,9"), "--box: expected four numbers of at most 1e+06, found 'nan,0,9,9'."),
+        (("--box=-1e39,-1e39,1e39,1e39",), "--box: expected four numbers of at most 1e+06"),
+        (("--starts", "5"), "--starts: expected at most 4 from pixels (as guessed, turned, mirrored, both), found 5."),
         (("--mask", "none.png"), "none.png: expected a picture, found no such file."),
         (("--box", BOX, "--mask", "none.png"), "--box, --mask: expected one of them, found both."),
         (("--model", "best"), "--model: expected one of nbv, neural-smpl, keypoints, found 'best'."),
@@ -274,6 +276,14 @@ def test_a_mask_is_the_box_of_what_is_bright(bright: int, tmp_path: Path) -> Non
     mask = np.zeros((30, 40), dtype=np.uint8)
     mask[5:20, 7:9] = bright
     Image.fromarray(mask).save(tmp_path / "a.png")
+    assert painted_box(tmp_path / "a.png", (30, 40)).tolist() == [[7.0, 5.0, 9.0, 20.0]]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_mask_may_be_what_is_not_clear(mode: str, tmp_path: Path) -> None:
+    mask = Image.new(mode, (40, 30), (255,) * (len(mode) - 1) + (0,))
+    mask.paste((255,) * len(mode), (7, 5, 9, 20))
+    mask.save(tmp_path / "a.png")
     assert painted_box(tmp_path / "a.png", (30, 40)).tolist() == [[7.0, 5.0, 9.0, 20.0]]
 
 

@@ -1,7 +1,9 @@
 """Readers of pictures: what untrained ones tell, frames of rotations and places, and files."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -226,6 +228,22 @@ def test_features_with_a_guess_of_another_code_are_refused(
     learnt, path = written[0], tmp_path / "features.safetensors"
     save_features(path, replace(learnt, guesses=(GuessErrors(torch.eye(69)),)))
     with pytest.raises(BadInput, match=r"expected 'guess.scale' of shape \(72, 72\), found \(69, 69\)\.$"):
+        load_features(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"temper": math.nan}, {"temper": 0.0}, {"concentration": -3.0}, {"spot_weight": math.inf}, {"guess_weight": -1.0},
+        {"guesses": (GuessErrors(torch.zeros(72, 72)),)}, {"guesses": (GuessErrors(torch.eye(72), math.nan),)},
+    ],
+)  # fmt: skip
+def test_features_with_numbers_that_cannot_be_are_refused(
+    written: tuple[LearntFeatures, bytes], tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    path = tmp_path / "features.safetensors"
+    save_features(path, replace(written[0], **changed))
+    with pytest.raises(BadInput, match=r"expected .* with words for all parts, found some that do not fit\.$"):
         load_features(path)
 
 

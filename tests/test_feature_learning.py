@@ -291,6 +291,11 @@ def test_a_training_can_begin_with_what_another_has_learnt(tmp_path: Path) -> No
     other = new_run(BODY, settings(steps=8, seed=3), small_trunk(), lessons)
     begin_with(other, tmp_path / "a")
     assert other.step == 0
+    assert (other.begun, first.begun, first.visits) == ("a", "", 8)
+    two = new_run(BODY, settings(steps=2), small_trunk(), lessons, Doubled())
+    two.company.count = 2
+    with pytest.raises(BadInput, match=r"expected a checkpoint of 2 process\(es\), found one of 1"):
+        resume_run(two, tmp_path / "a")
     for name, value in first.average.state_dict().items():
         assert torch.equal(other.reader.state_dict()[name], value), name
     assert torch.equal(other.bank.rows, first.bank.rows)

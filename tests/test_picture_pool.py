@@ -7,7 +7,7 @@ from probbody.bodies.open_body import open_body
 from probbody.errors import BadInput
 from probbody.inference.learn.feature_data import PoolLessons
 from probbody.inference.learn.picture_pool import PicturePool, fill, pooled
-from probbody.priors.shipped import vae_prior
+from probbody.priors.shipped import mixture_prior, vae_prior
 from probbody.synth.pictures import Pictures
 from probbody.synth.poses import PriorPoses
 from probbody.synth.scenery import DrawnBackdrops
@@ -93,3 +93,22 @@ def test_what_is_no_pool_is_refused_in_a_sentence(pictures: Pictures, folder: Pa
     broken.write_bytes(b"\x00" * 4)
     with pytest.raises(BadInput, match="expected a whole file of drawn pictures"):
         len(PicturePool(tmp_path))
+
+
+def test_a_pool_of_other_options_is_not_gone_on_with(pictures: Pictures, folder: Path) -> None:
+    upright = Pictures(open_body(), PriorPoses(mixture_prior()), DrawnBackdrops(), (64, 64))
+    small = Pictures(open_body(), PriorPoses(vae_prior()), DrawnBackdrops(), (32, 32))
+    for other, name in ((upright, "found other"), (small, "found other images")):
+        with pytest.raises(BadInput, match=rf"expected picture 8 of seed 0 as these options draw it, {name}"):
+            fill(other, folder, 0, 8, 20, shard=8)
+
+
+def test_no_picture_is_in_a_pool_twice_or_in_two(pictures: Pictures, folder: Path, tmp_path: Path) -> None:
+    fill(pictures, tmp_path / "next", 0, 28, 4)
+    fill(pictures, tmp_path / "again", 0, 26, 4)
+    PicturePool(folder).check_apart(PicturePool(tmp_path / "next"))
+    with pytest.raises(BadInput, match=r"again: expected other pictures than in .*, found numbers of seed 0 in both"):
+        PicturePool(folder).check_apart(PicturePool(tmp_path / "again"))
+    fill(pictures, tmp_path / "again", 0, 24, 4)
+    with pytest.raises(BadInput, match="expected other pictures than in pictures_s0_0000000"):
+        len(PicturePool(tmp_path / "again"))

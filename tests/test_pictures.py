@@ -185,6 +185,15 @@ def test_black_and_white_and_black_alone_are_read(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "black.png").getpixel((0, 0)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("grey", [np.nan, np.inf])
+def test_grey_values_that_are_no_numbers_are_refused(grey: float, tmp_path: Path) -> None:
+    values = RAMP.astype(np.float32)
+    values[3, 4] = grey
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(BadInput, match=r"a\.tif: expected a whole picture, .*not every grey value is finite"):
+        read_picture(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize(("orientation", "size"), [(1, (64, 48)), (3, (64, 48)), (6, (48, 64)), (8, (48, 64))])
 def test_a_photograph_is_turned_upright(orientation: int, size: tuple[int, int], tmp_path: Path) -> None:
     notes = Image.Exif()

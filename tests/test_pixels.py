@@ -170,8 +170,8 @@ def test_a_fit_is_saved_with_its_guess(told: Story, tmp_path: Path) -> None:
     assert torch.equal(again.guess.rotations, fit.guess.rotations)
 
 
-@pytest.mark.parametrize("wrong", [{"starts": 0}, {"keep": 0}])
+@pytest.mark.parametrize("wrong", [{"starts": 0}, {"starts": 5}, {"keep": 0}])
 def test_no_start_is_refused(told: Story, wrong: dict[str, int]) -> None:
     observation, pose = seen(told, truth(told, 1))
-    with pytest.raises(ValueError, match="starts, keep: expected one or more of each"):
+    with pytest.raises(ValueError, match="starts, keep: expected 1 to 4, and 1 or more"):
         fitted(told, observation, guessed(pose), sketched=False, **wrong)

@@ -1,6 +1,5 @@
 """Where in a picture a person is: told, painted, around keypoints, or anywhere."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,9 @@ from .people import CONFIDENT
 BEYOND = 0.08
 """How far a person reaches beyond their keypoints to each side, as a share of the longer side of the box around these."""
 
+FARTHEST = 1e6
+"""Pixels from a picture's corner that a box may reach."""
+
 
 def told_box(words: str, size: tuple[int, int]) -> Float[Tensor, "1 4"]:
     """The box that ``left,top,right,bottom`` stands for, in pixels of a picture of that height and width."""
@@ -25,8 +27,8 @@ def told_box(words: str, size: tuple[int, int]) -> Float[Tensor, "1 4"]:
         left, top, right, bottom = (float(number) for number in words.split(","))
     except ValueError as error:
         raise BadInput(f"--box: expected left,top,right,bottom in pixels, found {words!r}.") from error
-    if not all(math.isfinite(number) for number in (left, top, right, bottom)):
-        raise BadInput(f"--box: expected four finite numbers, found {words!r}.")
+    if not all(abs(number) <= FARTHEST for number in (left, top, right, bottom)):
+        raise BadInput(f"--box: expected four numbers of at most {FARTHEST:g}, found {words!r}.")
     if not (right - left >= 1 and bottom - top >= 1):
         raise BadInput(f"--box: expected a right and a bottom a pixel or more beyond left and top, found {words!r}.")
     height, width = size
@@ -36,8 +38,8 @@ def told_box(words: str, size: tuple[int, int]) -> Float[Tensor, "1 4"]:
 
 
 def painted_box(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 4"]:
-    """The box around what a mask shows bright: a picture of the same height and width, dark where the person is not."""
-    mask = np.asarray(read_picture(path)).max(-1)
+    """The box around what a mask shows bright: a picture of the same height and width, dark or clear where no person is."""
+    mask = np.asarray(read_picture(path, over=(0, 0, 0))).max(-1)
     if mask.shape != size:
         raise BadInput(
             f"{path}: expected a mask of {size[1]} x {size[0]} pixels, as the picture has, found one of "

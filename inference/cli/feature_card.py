@@ -40,7 +40,7 @@ concentration ({kappa:.1f}) by the likelihood of the points given their features
 region of 90 % of place and turn held the truth in {covered:.0%} of {tempered} pictures; the temper makes it 90 %. Beside
 features the joints' maps count with an exponent of {spots_count:g} and the guess with {guess_counts:g}, chosen on drawn
 pictures. Pictures are looked at {looks} times, mirrored and from nearer too; how far the guesses are off, when they are so
-far apart, was measured on pictures not learnt from.
+far apart, {errors}.
 
 ## How well it reads
 
@@ -98,6 +98,7 @@ def card(
     training, weights = run.training, sum(part.numel() for part in run.average.parameters())
     asked = f"--steps {training.steps} --batch {training.batch} --rate {training.rate} --seed {training.seed}"
     asked += _network(run.average.trunk)
+    asked += f" --begin-with {run.begun}" if run.begun else ""
     asked += f" --directions {training.directions}" + ("" if training.contrast else " --without-contrast")
     return CARD.format(
         name=out.name,
@@ -105,7 +106,7 @@ def card(
         licence=learnt.licence,
         asked=asked,
         pictures=pictures[0],
-        visits=run.step * training.batch * run.company.count,
+        visits=run.visits,
         steps=run.step,
         weights=weights / 1e6,
         size="{} x {}".format(*run.average.size),
@@ -114,6 +115,9 @@ def card(
         spots_count=learnt.spot_weight,
         guess_counts=learnt.guess_weight,
         looks=learnt.times,
+        errors="was measured on pictures not learnt from"
+        if learnt.guesses
+        else "is not known: there were too few pictures",
         temper=learnt.temper,
         covered=tempering.covered,
         tempered=pictures[1],

@@ -9,7 +9,7 @@ import torch
 
 from probbody.bodies.open_body import open_body
 from probbody.contracts import ArticulatedBody
-from probbody.data.files import written_whole
+from probbody.data.files import check_place, written_whole
 from probbody.errors import BadInput
 from probbody.extractors.looks import Looks
 from probbody.extractors.resnet_unet import ResNetUNet
@@ -31,6 +31,8 @@ from ..learn.temper import fitted_temper
 from .feature_card import MEASURED, TEMPERED, card, facts, told
 from .parts import device_named
 
+FEWEST = 32
+"""Pictures that are measured on together, and by which norms are settled."""
 SUMMARY, SLIM_SUMMARY = 512, 192
 """In so many numbers the head of a usual and of a slim reader sums up what it sees."""
 
@@ -55,20 +57,35 @@ class How:
 
 def run_train_features(data: Path, out: Path, validation: Path, training: FeatureTraining, how: How) -> None:
     """Learn a reader, or take one from its checkpoint, then fit what its features say of the body, and write both."""
+    if out.suffix != ".safetensors":
+        raise BadInput(f"--out: expected a name that ends in .safetensors, found {out.name!r}.")
+    check_place(out.parent)
+    if out.is_dir():
+        raise BadInput(f"--out: expected a file to write, found {out}, a folder.")
+    known, new = _pools(data, validation)
     company = Accelerated() if how.together else None
     body = open_body().to(company.device if company else device_named(how.device))
-    taught = PoolLessons(PicturePool(data), body, training.seed)
-    kept_out = PoolLessons(PicturePool(validation), body, training.seed)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    if how.finish:
-        run = run_of(checkpoint, body)
-    else:
+    run = run_of(checkpoint, body) if how.finish else None
+    seed = training.seed if run is None else run.training.seed
+    taught, kept_out = (PoolLessons(pool, body, seed) for pool in (known, new))
+    if run is None:
         run = train_features(
             taught, body, checkpoint, training, trunk=_trunk(how, training.seed), validation=kept_out.alike(),
             summary=SLIM_SUMMARY if how.network == "slim" else SUMMARY, company=company, begin=how.begin, resume=how.resume,
         )  # fmt: skip
     if run.company.rank == 0:
         _finish(run, body, taught, kept_out, out, how.licence)
+
+
+def _pools(data: Path, validation: Path) -> tuple[PicturePool, PicturePool]:
+    """Both pools, of different pictures, as many as one measure takes at least."""
+    known, new = PicturePool(data), PicturePool(validation)
+    for pool in (known, new):
+        if len(pool) < FEWEST:
+            raise BadInput(f"{pool.folder}: expected at least {FEWEST} drawn pictures, found {len(pool)}.")
+    known.check_apart(new)
+    return known, new
 
 
 def _trunk(how: How, seed: int) -> Trunk:

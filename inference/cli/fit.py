@@ -1,7 +1,5 @@
 """``probbody fit``: pictures in, and keypoints or not; bodies out."""
 
-import errno
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -11,10 +9,11 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from probbody.data.files import refused_kindly
+from probbody.data.files import check_place
 from probbody.errors import BadInput
 
 from ..maximum import NonFiniteError
+from ..start import ALTERNATIVES
 from .by_keypoints import ByKeypoints
 from .fitted import FittedPeople
 from .outputs import MESHES, finished, write_people
@@ -58,7 +57,7 @@ def run_fit(
     for kind in meshes:
         if kind not in MESHES:
             raise BadInput(f"--mesh: expected some of {', '.join(MESHES)}, found {kind!r}.")
-    _check_place(out)
+    check_place(out)
     if image.is_dir() and where.boxes:
         raise BadInput(f"--box: expected one picture, found {image}, a folder; --mask takes a folder of masks.")
     torch.set_num_threads(1)  # these tensors are small: a second thread only waits for the first
@@ -173,6 +172,11 @@ def _way(asked: Asked, where: Where, settings: Settings | None) -> Way:
         )
     body, prior = body.to(place), prior.to(place)
     if name != KEYPOINTS:
+        if settings is not None and settings.starts > ALTERNATIVES:
+            raise BadInput(
+                f"--starts: expected at most {ALTERNATIVES} from pixels (as guessed, turned, mirrored, both),"
+                f" found {settings.starts}."
+            )
         learnt = features_named(asked.features, body, place)
         return ByPixels(where, body, prior, learnt, settings or Settings(), name)
     if where.keypoints is None:
@@ -182,16 +186,6 @@ def _way(asked: Asked, where: Where, settings: Settings | None) -> Way:
             "--box, --mask, --features: expected --model nbv or neural-smpl, which look at the picture, found keypoints."
         )
     return ByKeypoints(where.keypoints, where.layout, body, prior, settings or Settings())
-
-
-def _check_place(out: Path) -> None:
-    """Refuses a place that cannot be written to before anything is fitted."""
-    with refused_kindly(out):
-        standing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
-        if not standing.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "is a file", str(standing))
-        if not os.access(standing, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, "no permission", str(standing))
 
 
 def _advance(bar: tqdm, done: int, total: int) -> None:

@@ -23,8 +23,8 @@ Body = Annotated[str, typer.Option(help="coarse, fine, or a file of the SMPL fam
 Prior = Annotated[str, typer.Option(help="vae, freed, mixture or gaussian.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Of every random draw.")]
-Focal = Annotated[float | None, typer.Option(min=1.0, help="Focal length in pixels, where it is known.")]
-Starts = Annotated[int, typer.Option(min=1, help="How many orientations to start from.")]
+Focal = Annotated[float | None, typer.Option(min=1.0, max=1e6, help="Focal length in pixels, where it is known.")]
+Starts = Annotated[int, typer.Option(min=1, help="How many orientations to start from; from pixels at most 4.")]
 Steps = Annotated[int | None, typer.Option(min=2, help="Steps of the optimiser; as many as usual without it.")]
 Boxes = Annotated[
     list[str], typer.Option("--box", help="left,top,right,bottom of a person; may be given several times.")
@@ -327,6 +327,9 @@ def main() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         print("probbody: interrupted; what was finished is kept, and the next run goes on from there.", file=sys.stderr)
+        sys.exit(2)
+    except FloatingPointError as error:
+        print(f"probbody: {error}{'' if str(error).endswith('.') else '.'}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         print(f"probbody: {error.filename}: cannot be read or written ({error.strerror}).", file=sys.stderr)

@@ -34,16 +34,21 @@ def save_run(run: FeatureRun, path: Path) -> None:
         "size": reader.size,
         "channels": reader.channels,
         "summary": reader.body.shape.in_features,
+        "visits": run.visits,
+        "begun": run.begun,
+        "processes": run.company.count,
     }
     with written_whole(path) as partial, open(partial, "wb") as file:  # a name that begins with a dot is not for torch
         torch.save(state | about | {"training": asdict(run.training)}, file)
 
 
 def resume_run(run: FeatureRun, path: Path) -> None:
-    """Back to where a checkpoint was; one of another training, or none, is a ``BadInput``."""
+    """Back to where a checkpoint was; one of another training, of more or fewer processes, or none, is a ``BadInput``."""
     state = _read(path)
     if training_of(state["training"]) != run.training:
         raise BadInput(f"{path}: expected a checkpoint of the same training, found one with other settings.")
+    if (found := state.get("processes", run.company.count)) != run.company.count:
+        raise BadInput(f"{path}: expected a checkpoint of {run.company.count} process(es), found one of {found}.")
     _fill(run, state, path)
 
 
@@ -66,6 +71,7 @@ def begin_with(run: FeatureRun, path: Path) -> None:
         run.reader.load_state_dict(weights)
         run.average.load_state_dict(weights)
         run.bank.load_state_dict(_suited(bank, run.bank))
+        run.begun = path.name
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"{path}: expected what a reader of this trunk learnt, found that of another.") from error
 
@@ -130,5 +136,7 @@ def _fill(run: FeatureRun, state: dict[str, Any], path: Path) -> None:
             getattr(run, name).load_state_dict(state[name])
         for name in _COUNTS:
             setattr(run, name, state[name])
+        run.visits = int(state.get("visits", run.step * run.training.batch))
+        run.begun = str(state.get("begun", ""))
     except (KeyError, RuntimeError, ValueError) as error:
         raise BadInput(f"{path}: expected a checkpoint of this reader, found one of another.") from error

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 
 from probbody.contracts import ArticulatedBody
+from probbody.errors import BadInput
 
 from .lesson import Lesson
 from .picture_pool import PicturePool, PooledPictures
@@ -35,7 +36,10 @@ class PoolLessons:
 
 
 def lesson_of(pictures: PooledPictures, body: ArticulatedBody) -> Lesson:
-    """Pictures on the body's device, with the surface that they show."""
+    """Pictures on the body's device, with the surface that they show; those of a body with other vertices are refused."""
+    vertices, seen = len(body.weights), pictures.visible.shape[1]
+    if seen != vertices:
+        raise BadInput(f"pictures: expected to know which of {vertices} vertices one sees, found {seen} vertices.")
     here = pictures.to(body.weights.device)
     with torch.no_grad():
         surface = body(here.pose)

@@ -43,6 +43,7 @@ class FeatureRun:
             reader.head.requires_grad_(False)
         self.optimiser = _optimiser(self.reader, training)
         self.step, self.log, self.recent = 0, list[dict[str, float]](), list[dict[str, float]]()
+        self.visits, self.begun = 0, ""  # pictures seen by all processes, and the name of what it began with
 
     def advance(self, lesson: Lesson) -> dict[str, float]:
         """One step; the losses by their names."""
@@ -73,6 +74,7 @@ class FeatureRun:
         self.company.average([held for held in self.reader.buffers() if held.is_floating_point()])
         self._follow()
         self.step += 1
+        self.visits += training.batch * self.company.count
         return {name: float(loss.detach()) for name, loss in losses.items()} | {"gradient": float(length)}
 
     def _losses(

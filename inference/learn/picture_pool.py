@@ -22,7 +22,9 @@ from probbody.synth.pictures import Pictures
 KIND = "drawn pictures"
 STRIDE = 4
 """Pixels of a picture along each side of a cell of the label maps, which hold what the pixel at its centre has."""
-_NAME = re.compile(r"pictures_s(\d+)_(\d{9})\.safetensors")
+_NAME = re.compile(r"pictures_s(\d+)_(\d{9,})\.safetensors")
+_ALIKE = 0.02
+"""How far apart two drawings of one picture may be for the rounding of other machines: levels of 255, and vertices seen."""
 _TYPES = {"U8": np.uint8, "BOOL": np.bool_, "F32": np.float32}
 _HELD = (
     "images",
@@ -79,8 +81,9 @@ def fill(
 ) -> int:
     """Draw the pictures ``first`` to ``first + count`` of a seed into files of ``shard`` each; how many were drawn.
 
-    A file that is there and whole is not drawn again, so that an interrupted call goes on where it was. Files are written
-    whole or not at all, the same bytes each time. ``told`` hears how many pictures are done after each file.
+    A file that is there is not drawn again, so that an interrupted call goes on where it was; one that is no whole file, or
+    begins with another picture than would be drawn now, is a ``BadInput``. Files are written whole or not at all, the same
+    bytes each time. ``told`` hears how many pictures are done after each file.
     """
     if count < 1 or first < 0 or shard < 1 or seed < 0:
         raise BadInput(
@@ -91,11 +94,29 @@ def fill(
     for begin in range(first, first + count, shard):
         size = min(shard, first + count - begin)
         path = Path(folder) / f"pictures_s{seed}_{begin:09d}.safetensors"
-        if not (path.is_file() and len(_Shard(path)) >= size):
+        if not (path.is_file() and len(_alike(path, pictures, seed, begin)) >= size):
             _write(path, pictures, seed, begin, size)
             drawn += size
         told(begin + size - first)
     return drawn
+
+
+def _alike(path: Path, pictures: Pictures, seed: int, begin: int) -> "_Shard":
+    """A file that is there, if its first picture is the one that these options draw."""
+    held = _Shard(path)
+    own = pooled(pictures.draw(seed, torch.tensor([begin])))
+    pairs = {
+        "images": (255 * own.images, _ALIKE), "visible": (own.visible, _ALIKE),
+        **{name: (getattr(own.pose, name), 1e-3) for name in ("rotations", "shape", "translation")},
+    }  # fmt: skip
+    for name, (drawn, off) in pairs.items():
+        kept, now = torch.from_numpy(np.array(held.arrays[name][:1])).float(), drawn.cpu().float()
+        if kept.shape != now.shape or float((kept - now).abs().mean()) > off:
+            raise BadInput(
+                f"{path}: expected picture {begin} of seed {seed} as these options draw it, found other {name};"
+                " choose another folder."
+            )
+    return held
 
 
 def _write(path: Path, pictures: Pictures, seed: int, begin: int, size: int) -> None:
@@ -119,7 +140,8 @@ def _write(path: Path, pictures: Pictures, seed: int, begin: int, size: int) -> 
 class PicturePool:
     """The drawn pictures in a folder; files that come later are seen by the next call.
 
-    Raises ``BadInput`` where the folder is not there; a folder without pictures is an empty pool.
+    Raises ``BadInput`` where the folder is not there, and where two files hold the same picture; a folder without pictures is
+    an empty pool.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -135,6 +157,24 @@ class PicturePool:
 
     def __len__(self) -> int:
         return sum(len(self._shard(path)) for path in self.shards)
+
+    def numbers(self) -> dict[int, list[range]]:
+        """Of the pictures, for each seed."""
+        found: dict[int, list[range]] = {}
+        for path in self.shards:
+            self._shard(path)
+            seed, numbers = self._range(path)
+            found.setdefault(seed, []).append(numbers)
+        return found
+
+    def check_apart(self, other: "PicturePool") -> None:
+        """Refuses a pool with a seed and number that this one has too: it may hold the same pictures."""
+        theirs = other.numbers()
+        for seed, mine in self.numbers().items():
+            if any(_meet(one, two) for one in mine for two in theirs.get(seed, [])):
+                raise BadInput(
+                    f"{other.folder}: expected other pictures than in {self.folder}, found numbers of seed {seed} in both."
+                )
 
     def batch(self, step: int, size: int, seed: int, shards: int | None = None) -> PooledPictures:
         """``size`` different pictures out of the first ``shards`` files, or of all that are there now.
@@ -177,7 +217,21 @@ class PicturePool:
     def _shard(self, path: Path) -> "_Shard":
         if path not in self._open:
             self._open[path] = _Shard(path)
+            seed, ranges = self._range(path)
+            for other in self._open:
+                its_seed, its_range = self._range(other)
+                if other != path and seed == its_seed and _meet(ranges, its_range):
+                    raise BadInput(f"{path}: expected other pictures than in {other.name}, found some of these.")
         return self._open[path]
+
+    def _range(self, path: Path) -> tuple[int, range]:
+        """The seed and the numbers of a file that is open."""
+        seed, first = (int(number) for number in path.stem.removeprefix("pictures_s").split("_"))
+        return seed, range(first, first + len(self._open[path]))
+
+
+def _meet(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 class _Shard:

@@ -96,6 +96,16 @@ def refused_kindly(path: Path | str) -> Iterator[None]:
         raise BadInput(f"{path}: cannot be written, because {cause}.") from error
 
 
+def check_place(folder: Path) -> None:
+    """Refuses a place that cannot be written to before anything is fitted."""
+    with refused_kindly(folder):
+        standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        if not standing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "is a file", str(standing))
+        if not os.access(standing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "no permission", str(standing))
+
+
 def _concerns(error: OSError, target: Path) -> bool:
     """Whether an error is about this path, a folder above it or the hidden one beside it; a full disk names no file."""
     if not isinstance(error.filename, str | Path):

@@ -20,7 +20,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class ResNetUNet(Trunk):
-    """33 million parameters; the paper reads pictures of 320 x 320, so that maps are 80 x 80.
+    """83 million parameters; the paper reads pictures of 320 x 320, so that maps are 80 x 80.
 
     Layers of the way down have the names that are usual (``conv1``, ``bn1``, ``layer1.0.conv1``, ...), so that
     ``read_backbone`` takes weights learnt elsewhere.

@@ -1,6 +1,7 @@
 """Learnt features on disk, and those that come with the package."""
 
 import json
+import math
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -82,11 +83,11 @@ def load_features(path: str | Path) -> LearntFeatures:
     tensors, words = read_weights(path, KIND)
     try:
         reader, field, background = _empty(tensors, words)
-        numbers = float(words["concentration"]), float(words["temper"])
+        numbers = _numbers(words)
         guesses: tuple[GuessErrors, ...] = ()
         looks = None
         if "guess.scale" in tensors:
-            guesses = (GuessErrors(tensors["guess.scale"], float(words.get("guess_usual", "1"))),)
+            guesses = (_errors(tensors["guess.scale"], float(words.get("guess_usual", "1"))),)
         if "looks" in words:
             looks = Looks(reader.rest, tuple(Look(**look) for look in json.loads(words["looks"])))
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
@@ -104,15 +105,32 @@ def load_features(path: str | Path) -> LearntFeatures:
     return LearntFeatures(
         reader,
         field,
-        numbers[0],
+        numbers["concentration"],
         background,
-        numbers[1],
+        numbers["temper"],
         words.get("licence", ""),
-        spot_weight=float(words.get("spot_weight", "0")),
-        guess_weight=float(words.get("guess_weight", "1")),
+        spot_weight=numbers["spot_weight"],
+        guess_weight=numbers["guess_weight"],
         guesses=guesses,
         looks=looks,
     )
+
+
+def _numbers(words: dict[str, str]) -> dict[str, float]:
+    """What the words say in numbers; ValueError for what cannot be."""
+    usual = {"spot_weight": "0", "guess_weight": "1"} | words
+    numbers = {name: float(usual[name]) for name in ("concentration", "temper", "spot_weight", "guess_weight")}
+    for name, number in numbers.items():
+        if not (math.isfinite(number) and (number > 0 if name in ("concentration", "temper") else number >= 0)):
+            raise ValueError(f"{name} of {number}")
+    return numbers
+
+
+def _errors(scale: Tensor, usual: float) -> GuessErrors:
+    """Errors of guesses; ValueError for those that no guess has."""
+    if not (scale.isfinite().all() and bool((scale.diagonal() > 0).all()) and math.isfinite(usual) and usual > 0):
+        raise ValueError("errors of guesses without extent")
+    return GuessErrors(scale, usual)
 
 
 def _empty(

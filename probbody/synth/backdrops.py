@@ -37,11 +37,11 @@ class PhotographBackdrops(Backdrops):
     def of_folder(
         cls, folder: Path | str, without: tuple[str, ...] = (), only: tuple[str, ...] = ()
     ) -> "PhotographBackdrops":
-        """The pictures of a folder and those below it, in the order of their names: the middle square of each.
+        """The pictures of a folder and those below it, in the order of their names, the first 2,000: the middle square of each.
 
         Pictures whose names begin with one of ``without`` are passed over; where there are names in ``only``, all but those
-        that begin with them. A folder that is not there or holds no picture,
-        and a picture that cannot be read, are ``BadInput``.
+        that begin with them. A folder that is not there or holds no picture, and a picture that cannot be read, are
+        ``BadInput``.
         """
         root = Path(folder)
         if not root.is_dir():
