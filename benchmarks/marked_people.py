@@ -14,6 +14,8 @@ from torch import Tensor
 from probbody.bodies.open_body import open_body
 from probbody.data.keypoints import People, read_keypoints
 from probbody.extractors import LearntFeatures
+from probbody.extractors.shipped import second_features
+from probbody.extractors.two_readers import beside
 from probbody.inference.cli.boxes import keypoint_boxes
 from probbody.inference.cli.fitted import FittedPeople
 from probbody.inference.cli.parts import features_named
@@ -59,6 +61,9 @@ def questions(doc: str | None) -> argparse.ArgumentParser:
     beside = Path(__file__).parents[1] / ".." / "shared" / "data"
     asked.add_argument("--data", type=Path, default=Path(os.environ.get("PROBBODY_DATA", beside)))
     asked.add_argument("--features", type=Path, help="other learnt features than those that ship")
+    asked.add_argument(
+        "--two-networks", action="store_true", help="with the second network that ships beside the first"
+    )
     asked.add_argument("--pictures", type=Path, help="where sheets go")
     asked.add_argument("--quick", action="store_true")
     return asked
@@ -69,7 +74,8 @@ def ready(options: argparse.Namespace) -> LearntFeatures:
     torch.set_num_threads(1)
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
-    return features_named(options.features, open_body(), torch.device("cpu"))
+    learnt = features_named(options.features, open_body(), torch.device("cpu"))
+    return beside(learnt, second_features()) if options.two_networks else learnt
 
 
 def marked_people(folder: Path, quick: bool) -> Iterator[Marked]:

@@ -1,8 +1,9 @@
 """Photographs from pixels alone: how far a world of drawn pictures carries into the real one.
 
-``python benchmarks/photographs.py [--data FOLDER] [--features FILE] [--pictures DIR] [--quick]``. Every annotated person of
-COCO's openly licensed pictures who is higher than 60 px, from the annotated box; whole pictures of single people without a
-box; and pictures without anybody, of which it should be said that nothing is explained. ``--pictures`` keeps the sheets.
+``python benchmarks/photographs.py [--data FOLDER] [--features FILE] [--two-networks] [--pictures DIR] [--quick]``. Every
+annotated person of COCO's openly licensed pictures who is higher than 60 px, from the annotated box; whole pictures of single
+people without a box; and pictures without anybody, of which it should be said that nothing is explained. ``--pictures`` keeps
+the sheets.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Real pictures from pixels alone, clean and behind patches, and a filmed person from each of four cameras.
 
-``python benchmarks/real_pictures.py [--data FOLDER] [--frames FOLDER] [--features FILE] [--pictures DIR] [--places N]
-[--seed N] [--quick]``. People of COCO's openly licensed photographs who are higher than 60 px, from the annotated box; their
-keypoints are compared with and never given. A patch is 80 px wide where the crop around the person is 224 px, as in
+``python benchmarks/real_pictures.py [--data FOLDER] [--frames FOLDER] [--features FILE] [--two-networks] [--pictures DIR]
+[--places N] [--seed N] [--quick]``. People of COCO's openly licensed photographs who are higher than 60 px, from the annotated
+box; their keypoints are compared with and never given. A patch is 80 px wide where the crop around the person is 224 px, as in
 3DPW-AdvOcc, but lies at random places between two keypoints instead of the worst one. ``--pictures`` keeps sheets.
 """
 
