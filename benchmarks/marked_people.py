@@ -14,11 +14,9 @@ from torch import Tensor
 from probbody.bodies.open_body import open_body
 from probbody.data.keypoints import People, read_keypoints
 from probbody.extractors import LearntFeatures
-from probbody.extractors.shipped import second_features
-from probbody.extractors.two_readers import beside
 from probbody.inference.cli.boxes import keypoint_boxes
 from probbody.inference.cli.fitted import FittedPeople
-from probbody.inference.cli.parts import features_named
+from probbody.inference.cli.parts import features_named, with_second
 from probbody.inference.cli.people import Settings, enough_seen
 from probbody.inference.cli.pixels import ByPixels, Where
 from probbody.inference.cli.ways import Looked
@@ -75,7 +73,7 @@ def ready(options: argparse.Namespace) -> LearntFeatures:
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
     learnt = features_named(options.features, open_body(), torch.device("cpu"))
-    return beside(learnt, second_features()) if options.two_networks else learnt
+    return with_second(learnt) if options.two_networks else learnt
 
 
 def marked_people(folder: Path, quick: bool) -> Iterator[Marked]:

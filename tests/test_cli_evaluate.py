@@ -11,7 +11,7 @@ from PIL import Image
 from probbody.adversary import read_patches
 from probbody.extractors.shipped import save_features
 from probbody.features import CircleDirections, SigmoidDirections
-from probbody.inference.cli import methods as methods_named
+from probbody.inference.cli import parts as parts_named
 from probbody.inference.cli.methods import METHODS, Workshop, rebinned, without_directions
 from probbody.inference.cli.paper_rows import LEARNT_OTHERWISE, TABLES, lacking
 from tests.conftest import Ask
@@ -167,7 +167,7 @@ def test_every_method_has_its_own_name_and_card(features: Path, monkeypatch: pyt
     from probbody.bodies.open_body import open_body
     from probbody.priors import gaussian_prior
 
-    monkeypatch.setattr(methods_named, "second_features", untaught)  # of pictures as small as the first's
+    monkeypatch.setattr(parts_named, "second_features", untaught)  # of pictures as small as the first's
     shop = Workshop(open_body(), gaussian_prior(), untaught())
     methods = [make(shop) for make in METHODS.values()]
     assert len({method.name for method in methods}) == len(METHODS)

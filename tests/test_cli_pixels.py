@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from probbody.bodies.open_body import open_body
 from probbody.data.keypoints import People, read_keypoints
 from probbody.errors import BadInput
+from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.looks import Look, Looks
 from probbody.extractors.reading import Reading
 from probbody.extractors.rest_joints import RestJoints
@@ -159,6 +160,20 @@ def test_one_look_finds_the_person_whom_all_looks_read(
     assert reader.calls == [1, 1, 2]
 
 
+def test_two_networks_read_one_picture(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[LearntFeatures] = []
+
+    def once(learnt: LearntFeatures) -> LearntFeatures:
+        asked.append(parts.with_second(learnt))
+        return replace(asked[0], looks=None)
+
+    monkeypatch.setattr(fit, "with_second", once)
+    assert ask("fit", ASSETS / "demo.png", "--box", BOX, "--two-networks", "--out", tmp_path, *QUICK)[0] == 0
+    assert told(tmp_path / "demo")["explained"] is True
+    assert len(asked[0].guesses) == 2
+    assert asked[0].least_sure < parts.shipped_features().least_sure
+
+
 def test_a_mask_says_where(ask: Ask, reader: OracleReader, tmp_path: Path) -> None:
     mask = Image.new("L", (720, 540))
     ImageDraw.Draw(mask).rectangle((200, 140, 429, 539), fill=255)
@@ -220,12 +235,16 @@ def refusal(ask: Ask, out: Path, *words: object) -> str:
         (("--box", "a,b,c,d"), "--box: expected left,top,right,bottom in pixels, found 'a,b,c,d'."),
         (("--box", "nan,0,9,9"), "--box: expected four numbers of at most 1e+06, found 'nan,0,9,9'."),
         (("--box=-1e39,-1e39,1e39,1e39",), "--box: expected four numbers of at most 1e+06"),
+        (("--two-networks", "--keypoints", str(ASSETS / "demo_keypoints.json")), "--box, --mask, --features, --two-networks:"),
         (("--starts", "5"), "--starts: expected at most 4 from pixels (as guessed, turned, mirrored, both), found 5."),
         (("--mask", "none.png"), "none.png: expected a picture, found no such file."),
         (("--box", BOX, "--mask", "none.png"), "--box, --mask: expected one of them, found both."),
         (("--model", "best"), "--model: expected one of nbv, neural-smpl, keypoints, found 'best'."),
         (("--model", "keypoints"), "--model keypoints: expected --keypoints, found none."),
-        (("--keypoints", str(ASSETS / "demo_keypoints.json"), "--box", BOX), "--box, --mask, --features: expected --model nbv"),
+        (
+            ("--keypoints", str(ASSETS / "demo_keypoints.json"), "--box", BOX),
+            "--box, --mask, --features, --two-networks: expected --model nbv",
+        ),
     ],
 )  # fmt: skip
 def test_words_that_cannot_be_followed(

@@ -188,9 +188,7 @@ def test_the_regressor_is_the_first_of_two() -> None:
 
 
 def test_a_first_network_that_the_second_does_not_suit_is_refused() -> None:
-    with pytest.raises(
-        BadInput, match=r"^nbv-two-networks: second: expected .* \(64, 64\), found one of \(192, 192\)\.$"
-    ):
+    with pytest.raises(BadInput, match=r"^two networks: second: expected .* \(64, 64\), found one of \(192, 192\)\.$"):
         Workshop(BODY, vae_prior(), replace(learning(0), looks=shipped_features().looks)).two_networks()
-    with pytest.raises(BadInput, match=r"^nbv-two-networks: second: expected errors of the guesses of both"):
+    with pytest.raises(BadInput, match=r"^two networks: second: expected errors of the guesses of both"):
         Workshop(BODY, vae_prior(), replace(shipped_features(), guesses=())).two_networks()

@@ -17,7 +17,7 @@ from ..start import ALTERNATIVES
 from .by_keypoints import ByKeypoints
 from .fitted import FittedPeople
 from .outputs import MESHES, finished, write_people
-from .parts import FEATURE_MODELS, KEYPOINTS, body_named, device_named, features_named, prior_named
+from .parts import FEATURE_MODELS, KEYPOINTS, body_named, device_named, features_named, prior_named, with_second
 from .people import Settings
 from .pixels import ByPixels, Where
 from .ways import Looked, Progress, Way
@@ -35,6 +35,7 @@ class Asked:
     prior: str = "vae"
     features: Path | None = None
     device: str = "auto"
+    two_networks: bool = False
 
 
 def run_fit(
@@ -178,12 +179,14 @@ def _way(asked: Asked, where: Where, settings: Settings | None) -> Way:
                 f" found {settings.starts}."
             )
         learnt = features_named(asked.features, body, place)
+        learnt = with_second(learnt) if asked.two_networks else learnt
         return ByPixels(where, body, prior, learnt, settings or Settings(), name)
     if where.keypoints is None:
         raise BadInput("--model keypoints: expected --keypoints, found none.")
-    if where.boxes or where.mask is not None or asked.features is not None:
+    if where.boxes or where.mask is not None or asked.features is not None or asked.two_networks:
         raise BadInput(
-            "--box, --mask, --features: expected --model nbv or neural-smpl, which look at the picture, found keypoints."
+            "--box, --mask, --features, --two-networks: expected --model nbv or neural-smpl, which look at the picture, "
+            "found keypoints."
         )
     return ByKeypoints(where.keypoints, where.layout, body, prior, settings or Settings())
 

@@ -17,11 +17,6 @@ from .crops import ReadCrops
 
 LEAST_EVIDENCE = 0.0
 """Nats by which features must be likelier with a body than without one, or nothing is explained."""
-LEAST_SURE = 0.5
-"""How sure the reader must be of where joints are, where nobody said that there is a person: see ``ReadCrops.surely``.
-
-Of 44 photographs without anybody, of scenes that were backdrops in its learning, the surest was at 0.48.
-"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +33,8 @@ class Pixels:
     """Of the network and of what its features say."""
     searched: bool = False
     """Whether nobody said where a person is, nor that there is one."""
+    least_sure: float = 0.5
+    """How sure the reader must then be of where joints are: see ``LearntFeatures`` and ``ReadCrops.surely``."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class FittedPeople:
         """
         likelier = self.fit.evidence is None or float(self.fit.evidence[person]) > LEAST_EVIDENCE
         sure = self.surely(person)
-        return likelier and (sure is None or sure > LEAST_SURE)
+        return likelier and (sure is None or self.pixels is None or sure > self.pixels.least_sure)
 
     def surely(self, person: int) -> float | None:
         """How sure the reader is of the joints of a person whom nobody told of; None of others."""

@@ -44,6 +44,12 @@ def fit(
     img_folder: Annotated[Path | None, typer.Option("--img_folder", help="The same as IMAGE, for a folder.")] = None,
     model: Annotated[str | None, typer.Option(help="nbv, neural-smpl or keypoints; nbv without keypoints.")] = None,
     features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
+    two_networks: Annotated[
+        bool,
+        typer.Option(
+            "--two-networks", help="Read with the second network that ships too: slower, and wrong elsewhere."
+        ),
+    ] = False,
     body: Body = "coarse",
     prior: Prior = "vae",
     layout: Annotated[str | None, typer.Option(help="Joint set of the keypoints, where the file does not say.")] = None,
@@ -73,7 +79,7 @@ def fit(
         source,
         keypoints,
         out,
-        asked=Asked(model, body, prior, features, device),
+        asked=Asked(model, body, prior, features, device, two_networks),
         where=Where(layout=layout, boxes=tuple(box), mask=mask),
         settings=Settings(focal, starts, steps, seed),
         meshes=tuple(mesh),

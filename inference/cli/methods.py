@@ -14,8 +14,7 @@ from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.person_reader import PersonReader
 from probbody.extractors.reading import PictureReader
-from probbody.extractors.shipped import second_features
-from probbody.extractors.two_readers import TwoReaders, beside
+from probbody.extractors.two_readers import TwoReaders
 from probbody.features import DirectedFeatures, Directions, LogMixture, NoOutliers, OneDirection, SigmoidDirections
 from probbody.features.backgrounds import MixtureBackground
 from probbody.models import GuessEvidence, KeypointBody, KeypointEvidence, MatchedBody, OutlineEvidence
@@ -41,7 +40,7 @@ from ..evaluate.fitting import (
 from ..evaluate.method import Method
 from ..evaluate.regression import MiddleOfLooks, Started
 from ..evaluate.starts import AsRead, MeanPose, Start
-from .parts import on_device
+from .parts import with_second
 
 STEPS = 50
 LAYOUT = "coco17"
@@ -126,11 +125,7 @@ class Workshop:
 
     def two_networks(self) -> Method:
         """Features of another network that learnt apart, guesses and maps of both."""
-        second = on_device(second_features(), self.body.weights.device)
-        try:
-            both = replace(self, learnt=beside(self.learnt, second))
-        except ValueError as error:
-            raise BadInput(f"nbv-two-networks: {error}") from error
+        both = replace(self, learnt=with_second(self.learnt))
         return replace(_fitted(both.nbv()), name="3DNBF, two networks")
 
     def without_guess(self) -> Method:

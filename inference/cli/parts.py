@@ -12,7 +12,8 @@ from probbody.bodies.smpl import smpl
 from probbody.contracts import PosePrior
 from probbody.errors import BadInput
 from probbody.extractors.learnt import LearntFeatures
-from probbody.extractors.shipped import load_features, shipped_features
+from probbody.extractors.shipped import load_features, second_features, shipped_features
+from probbody.extractors.two_readers import beside
 from probbody.features import LogMixture
 from probbody.models import FeatureModel, KeypointEvidence
 from probbody.priors import freed_prior, gaussian_prior, mixture_prior, vae_prior
@@ -70,6 +71,14 @@ def features_named(path: Path | None, body: SkinnedBody, device: torch.device) -
             f"--features: expected features of a body with {expected} vertices, as --body has, found {found} in {whose}."
         )
     return on_device(learnt, device)
+
+
+def with_second(learnt: LearntFeatures) -> LearntFeatures:
+    """Read with the second network that ships too; features that it cannot stand beside are refused."""
+    try:
+        return beside(learnt, on_device(second_features(), learnt.features.features.device))
+    except ValueError as error:
+        raise BadInput(f"two networks: {error}") from error
 
 
 def on_device(learnt: LearntFeatures, device: torch.device) -> LearntFeatures:

@@ -6,7 +6,7 @@ from torch.nn.functional import avg_pool2d
 
 from probbody.geometry.rotations import matrix_to_axis_angle
 
-from .fitted import LEAST_EVIDENCE, LEAST_SURE, FittedPeople
+from .fitted import LEAST_EVIDENCE, FittedPeople
 
 HIDDEN = 0.5
 """Above this chance a joint counts as hidden."""
@@ -38,9 +38,11 @@ def of_pixels(people: FittedPeople, person: int) -> dict[str, object]:
 
 def _why(people: FittedPeople, person: int) -> str:
     assert people.fit.evidence is not None
+    assert people.pixels is not None
     evidence, sure = float(people.fit.evidence[person]), people.surely(person)
     if evidence > LEAST_EVIDENCE and sure is not None:
-        return f"the reader is {sure:.0%} sure of where joints are, expected more than {LEAST_SURE:.0%} for somebody"
+        least = people.pixels.least_sure
+        return f"the reader is {sure:.0%} sure of where joints are, expected more than {least:.0%} for somebody"
     return f"with a body the features are likelier by {evidence:.1f} nats, expected more than {LEAST_EVIDENCE:g}"
 
 

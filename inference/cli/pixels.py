@@ -124,7 +124,8 @@ class ByPixels(Way):
 
     def _pixels(self, looked: Looked, crops: ReadCrops, coverage: Float[Tensor, "B h w"]) -> Pixels:
         colours = FalseColours.of(self.learnt.features.features.flatten(0, 1))
-        return Pixels(crops, self.system, colours, coverage, self.learnt.licence, looked.searched)
+        learnt = self.learnt
+        return Pixels(crops, self.system, colours, coverage, learnt.licence, looked.searched, learnt.least_sure)
 
     def _sought(self, looked: Looked) -> Sought:
         assert looked.boxes is not None
