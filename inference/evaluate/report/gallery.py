@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 
 from probbody.contracts import ArticulatedBody
-from probbody.maps import as_picture, captioned, on_top_of_each_other
+from probbody.maps import captioned, on_top_of_each_other
 from probbody.pictures import beside_each_other, draw_mesh, from_the_side
+from probbody.synth.sheet import as_picture
 from probbody.synthocc import Condition
 
 from ..measured import Measured
