@@ -199,7 +199,7 @@ OVER_AND_OVER = b"".join(
         b"(h\x00l.",  # what was never read
         OVER_AND_OVER,
         b"cnumpy\ndtype\n(" + OVER_AND_OVER[:-1] + b"tR.",  # a kind of array that cannot be told
-        b"}(" + b")\x85" * 300_000 + b"I1\nu.",  # a key within keys
+        b"}(" + b")\x85" * 20_000 + b"I1\nu.",  # a key within keys
         b"c__builtin__\nset\n((" + b")\x85" * 2_000 + b"ttR.",
         b"(I1\nI2\n\x86d.",  # a dictionary of one tuple
     ],
