@@ -31,9 +31,9 @@ class Pixels:
     """Of the pixels of the feature maps by the fitted bodies."""
     licence: str
     """Of the network and of what its features say."""
-    searched: bool = False
+    searched: bool
     """Whether nobody said where a person is, nor that there is one."""
-    least_sure: float = 0.5
+    least_sure: float
     """How sure the reader must then be of where joints are: see ``LearntFeatures`` and ``ReadCrops.surely``."""
 
 

@@ -46,9 +46,7 @@ def fit(
     features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
     two_networks: Annotated[
         bool,
-        typer.Option(
-            "--two-networks", help="Read with the second network that ships too: slower, and wrong elsewhere."
-        ),
+        typer.Option("--two-networks", help="Read with the second network that ships, too: slower, harder to mislead."),
     ] = False,
     body: Body = "coarse",
     prior: Prior = "vae",

@@ -23,8 +23,8 @@ KIND = "drawn pictures"
 STRIDE = 4
 """Pixels of a picture along each side of a cell of the label maps, which hold what the pixel at its centre has."""
 _NAME = re.compile(r"pictures_s(\d+)_(\d{9,})\.safetensors")
-_ALIKE = 0.02
-"""How far apart two drawings of one picture may be for the rounding of other machines: levels of 255, and vertices seen."""
+_ALIKE = {"images": 1.0, "visible": 0.02, "rotations": 1e-3, "shape": 1e-3, "translation": 1e-3}
+"""How far apart two drawings of one picture may be on the mean, for the rounding of other machines; images in levels of 255."""
 _TYPES = {"U8": np.uint8, "BOOL": np.bool_, "F32": np.float32}
 _HELD = (
     "images",
@@ -105,12 +105,10 @@ def _alike(path: Path, pictures: Pictures, seed: int, begin: int) -> "_Shard":
     """A file that is there, if its first picture is the one that these options draw."""
     held = _Shard(path)
     own = pooled(pictures.draw(seed, torch.tensor([begin])))
-    pairs = {
-        "images": (255 * own.images, _ALIKE), "visible": (own.visible, _ALIKE),
-        **{name: (getattr(own.pose, name), 1e-3) for name in ("rotations", "shape", "translation")},
-    }  # fmt: skip
-    for name, (drawn, off) in pairs.items():
-        kept, now = torch.from_numpy(np.array(held.arrays[name][:1])).float(), drawn.cpu().float()
+    drawn = {"images": 255 * own.images, "visible": own.visible}
+    drawn |= {name: getattr(own.pose, name) for name in ("rotations", "shape", "translation")}
+    for name, off in _ALIKE.items():
+        kept, now = torch.from_numpy(np.array(held.arrays[name][:1])).float(), drawn[name].cpu().float()
         if kept.shape != now.shape or float((kept - now).abs().mean()) > off:
             raise BadInput(
                 f"{path}: expected picture {begin} of seed {seed} as these options draw it, found other {name};"
