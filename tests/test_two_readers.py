@@ -166,6 +166,12 @@ def test_errors_measured_in_other_looks_are_refused() -> None:
         beside(learning(0), replace(learning(1), looks=None))
 
 
+def test_what_counts_nothing_is_no_evidence() -> None:
+    nothing = replace(learning(0), guess_weight=0.0, spot_weight=0.0)
+    assert what_is_read(nothing) == ()
+    assert len(what_is_read(learning(0))) == 2
+
+
 def test_two_networks_are_two_files(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="expected a PersonReader"):
         save_features(tmp_path / "both.safetensors", beside(learning(0), learning(1)))

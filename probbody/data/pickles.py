@@ -29,7 +29,7 @@ def read_pickle(path: Path | str) -> Any:
     """What a pickle holds: numbers, text, lists, dictionaries, numpy arrays and scipy matrices; bytes of Python 2 as latin-1.
 
     An array of chumpy becomes the numpy array that it holds. Raises ``BadInput`` for a file that is not there, is cut off,
-    or asks for code.
+    asks for code, has a tuple for a key, or would take far more room or time than it has bytes.
     """
     path = Path(path)
     return _unpickled(_bytes_of(path), path)
