@@ -36,8 +36,9 @@ class KeypointNoise(abc.ABC):
 class NormalOrAnywhere(KeypointNoise):
     """A normal around the place, or, for an outlier, a uniform over a window around the person.
 
-    Sites: ``noise`` (B,), the standard deviation as a share of the diagonal of the person's box, log-normal and so fitted
-    with the rest: it starts wide and narrows as the body comes to explain its keypoints; ``keypoints`` (B, M, 2), observed.
+    Sites: ``noise`` (B,), or what ``site`` says, the standard deviation as a share of the diagonal of the person's box,
+    log-normal and so fitted with the rest: it starts wide and narrows as the body comes to explain its keypoints;
+    ``keypoints`` (B, M, 2), observed.
     A detector's confidence is taken for what it says, the chance that the point is the joint.
 
     Args:
@@ -45,14 +46,23 @@ class NormalOrAnywhere(KeypointNoise):
         spread: the standard deviation of its logarithm.
         outliers: the share of wrong points among those of full confidence.
         window: side of the outliers' square, in diagonals.
+        site: its name; points that scatter otherwise than keypoints have another, as fits pass on sites by name.
     """
 
-    def __init__(self, typical: float = 0.012, spread: float = 0.1, outliers: float = 0.1, window: float = 2.0) -> None:
+    def __init__(
+        self,
+        typical: float = 0.012,
+        spread: float = 0.1,
+        outliers: float = 0.1,
+        window: float = 2.0,
+        site: str = "noise",
+    ) -> None:
         self.typical, self.spread, self.outliers, self.window = typical, spread, outliers, window
+        self.site = site
 
     def observe(self, places: Float[Tensor, "B M 2"], observation: Observation) -> None:
-        """Sample ``noise``, and observe ``keypoints``."""
-        noise = pyro.sample("noise", dist.LogNormal(places.new_full((), math.log(self.typical)), self.spread))
+        """Sample the noise, and observe ``keypoints``."""
+        noise = pyro.sample(self.site, dist.LogNormal(places.new_full((), math.log(self.typical)), self.spread))
         density = self.density(places, noise, observation)
         if observation.keypoints is None:
             pyro.sample("keypoints", density.to_event(1))

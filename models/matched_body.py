@@ -19,8 +19,8 @@ from .posed_body import PosedBody
 class MatchedBody(nn.Module):
     """shape, pose, orientation, place; vertices where the camera puts them; matches near them or anywhere.
 
-    Sites, all in the plate ``bodies``: those of ``PosedBody`` and those of the noise. The observation's ``keypoints`` are the
-    matches of ``vertex``, in its order and in pixels of its camera.
+    Sites, all in the plate ``bodies``: those of ``PosedBody`` and ``scatter``, or those of another noise. The observation's
+    ``keypoints`` are the matches of ``vertex``, in its order and in pixels of its camera.
 
     Args:
         body: any articulated body.
@@ -42,7 +42,8 @@ class MatchedBody(nn.Module):
         orientation: Density | None = None,
     ) -> None:
         super().__init__()
-        self.body, self.noise = body, noise or NormalOrAnywhere(typical=0.02, spread=0.3, outliers=0.3)
+        self.body = body
+        self.noise = noise or NormalOrAnywhere(typical=0.02, spread=0.3, outliers=0.3, site="scatter")
         self.story = PosedBody(body, pose_prior, focal_spread, depth, orientation)
         self.register_buffer("vertex", torch.as_tensor(vertex))
 

@@ -4,16 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyro
+import pyro.distributions as dist
 import pytest
 import torch
+from torch import Tensor
 
 from probbody.bodies.skinned import SkinnedBody
 from probbody.features import matches
 from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.inference import Fit
-from probbody.inference.pixels import Sketch, fit_pixels, sites_of
+from probbody.inference.pixels import WIDE, Sketch, fit_pixels, sites_of
 from probbody.inference.start import alternatives
-from probbody.models import MatchedBody
+from probbody.models import MatchedBody, NormalOrAnywhere
+from probbody.models.evidence import Evidence, Scene
 from probbody.observation import Observation
 from probbody.quantities import Pose
 from tests.feature_scenes import CHANNELS, KAPPA, SIDE, Story, features_of, hidden, off, seen, story, truth
@@ -33,13 +37,25 @@ def guessed(pose: Pose, turn: float = 0.0) -> Pose:
     return Pose(rotations, torch.zeros_like(pose.shape), pose.translation + torch.tensor([0.02, -0.02, 0.03]))
 
 
-def sketch(told: Story, observation: Observation) -> Sketch:
+class Listening(Evidence):
+    """A site ``noise``, as keypoints have one, of which every value is heard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Tensor] = []
+
+    def observe(self, scene: Scene, observation: Observation) -> None:
+        noise = pyro.sample("noise", dist.LogNormal(scene.pose.shape.new_zeros(()), 1.0))
+        self.heard.append(noise.detach().clone())
+
+
+def sketch(told: Story, observation: Observation, site: str = "scatter") -> Sketch:
     body: SkinnedBody = told.body  # type: ignore[attr-defined]
     assert observation.features is not None
     vertex = torch.arange(len(body.weights))
     found = matches(features_of(body), vertex, observation.features, KAPPA)
     return Sketch(
-        MatchedBody(body, told.pose_prior, vertex),  # type: ignore[attr-defined]
+        MatchedBody(body, told.pose_prior, vertex, NormalOrAnywhere(0.02, 0.3, 0.3, site=site)),  # type: ignore[attr-defined]
         replace(observation, features=None, keypoints=found),
     )
 
@@ -85,6 +101,20 @@ def test_what_hides_the_body_is_in_the_map(told: Story) -> None:
     assert (inside & covered).sum() > 5
     assert fit.occlusion[0][inside & covered].mean() > 0.8
     assert fit.occlusion[0][~inside & covered].mean() < 0.1
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_noise_of_a_sketch_is_the_models_if_both_call_it_so(shared: bool) -> None:
+    listening = Listening()
+    told = story(evidence=(listening,))
+    observation, pose = seen(told, truth(told, 1))
+    body, prior = told.body, told.pose_prior  # type: ignore[attr-defined]
+    led = sketch(told, observation, "noise" if shared else "scatter")
+    listening.heard.clear()
+    fit_pixels(told, body, prior, observation, guessed(pose), (led,), steps=9)
+    as_guessed, as_led = listening.heard[0].chunk(2)
+    torch.testing.assert_close(as_guessed, torch.full_like(as_guessed, WIDE))
+    assert (as_led < 0.95 * WIDE).all() if shared else (as_led == as_guessed).all()
 
 
 def test_where_there_is_nobody_nothing_is_explained(told: Story) -> None:

@@ -13,7 +13,7 @@ from probbody.features.matching import matches
 from probbody.observation import Observation
 
 from ..density import Model
-from ..pixels import Sketch, fit_pixels
+from ..pixels import DESCENT, Sketch, fit_pixels
 from .fingerprints import fingerprint, fingerprint_of
 from .method import Answer, Method, Seen
 from .starts import AsRead, Start
@@ -132,4 +132,5 @@ class Fitted(Method):
         begun = (self.start or AsRead(self.learnt.reader)).card()
         errors = fingerprint_of(*((f"scale {n}", each.scale) for n, each in enumerate(self.learnt.guesses)))
         looked = {"features": known, "looks": learnt.times, "errors": errors}
-        return {**begun, "prior": prior, **looked, **shown, **numbers}
+        rates = {"rates": {"others": DESCENT.rate, **DESCENT.rates}}
+        return {**begun, "prior": prior, **looked, **shown, **numbers, **rates}
