@@ -151,8 +151,9 @@ class Workshop:
     def with_outline(self) -> Method:
         """Keypoints and the outline beside the features."""
         beside = (KeypointEvidence(self.body, LAYOUT), OutlineEvidence(weight=self.learnt.temper))
-        leads = (self._by_matches(), self._by_keypoints())
-        return self._fitted("3DNBF + keypoints + outline", self._volume(evidence=beside), everything, leads)
+        return self._fitted(
+            "3DNBF + keypoints + outline", self._volume(evidence=beside), everything, (self._by_keypoints(),)
+        )
 
     def without_sketch(self) -> Method:
         """No points lead to where the model that renders begins."""
@@ -177,8 +178,8 @@ class Workshop:
     def _by_pixels(self, name: str, model: Model, *, keypoints: bool = False) -> Method:
         if not keypoints:
             return self._fitted(name, model, features_alone, (self._by_matches(),))
-        leads = (self._by_matches(), self._by_keypoints())
-        return self._fitted(f"{name} + keypoints", model, features_and_keypoints, leads)
+        # not by matches too: their bodies meet the keypoints with a wide noise, and are never kept beside those led by these
+        return self._fitted(f"{name} + keypoints", model, features_and_keypoints, (self._by_keypoints(),))
 
     def _fitted(self, name: str, model: Model, evidence: Evidence, leads: tuple[Sketcher, ...]) -> Method:
         return Fitted(name, model, self.body, self.prior, self.learnt, self.start, evidence, leads, steps=self.steps)

@@ -139,18 +139,16 @@ class ByPixels(Way):
         return PinholeCamera.looking_ahead(focal, size, batch=len(looked.boxes)).to(self.body.weights), known
 
     def _sketches(self, seen: Observation) -> tuple[Sketch, ...]:
-        """Points of the skin found in the features, and the keypoints where there are any."""
+        """The keypoints where there are any, else points of the skin found in the features."""
         assert seen.features is not None
+        if seen.keypoints is not None:
+            by_keypoints = KeypointBody(self.body, self.prior, seen.layout)
+            return (Sketch(by_keypoints, replace(seen, features=None, spots=None)),)
         vertex = torch.arange(0, len(self.body.weights), max(len(self.body.weights) // MATCHED, 1))
         vertex = vertex.to(self.body.weights.device)
         found = matches(self.learnt.features, vertex, seen.features, self.learnt.concentration)
         small = seen.camera.resized((seen.features.shape[2], seen.features.shape[3]))
-        points = Observation(small, keypoints=found)
-        sketches = [Sketch(MatchedBody(self.body, self.prior, vertex), points)]
-        if seen.keypoints is not None:
-            by_keypoints = KeypointBody(self.body, self.prior, seen.layout)
-            sketches.append(Sketch(by_keypoints, replace(seen, features=None, spots=None)))
-        return tuple(sketches)
+        return (Sketch(MatchedBody(self.body, self.prior, vertex), Observation(small, keypoints=found)),)
 
     def _told(self, looked: Looked, pixels: Pixels, fit: Fit) -> FittedPeople:
         camera, known = self._camera(looked)
