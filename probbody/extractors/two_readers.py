@@ -10,7 +10,7 @@ from .learnt import LearntFeatures
 from .reading import PictureReader, Reading
 
 LEAST_SURE = 0.43
-"""As ``LearntFeatures.least_sure``: the mean of two maps is flatter. Of those photographs one was at 0.60, the next at 0.36."""
+"""As ``LearntFeatures.least_sure``: the mean of two maps is flatter. Of those photographs one was at 0.49, the next at 0.36."""
 
 
 class TwoReaders(PictureReader):
