@@ -14,14 +14,25 @@ from pathlib import Path
 import filmed_person
 import torch
 from jaxtyping import Bool, Float
-from marked_people import METHODS, Marked, fitted_by_all, keypoints_of, marked_people, pck, questions, ready, shares
+from marked_people import (
+    METHODS,
+    Marked,
+    fitted_by_all,
+    keypoints_of,
+    marked_people,
+    pck,
+    pck_less,
+    questions,
+    ready,
+    shares,
+)
 from patched_people import Patched, patched
 from torch import Tensor
 from verdicts import AtLeast, Target
 
 from probbody.extractors import LearntFeatures
 from probbody.inference.cli.outputs import sheet
-from probbody.metrics import Interval, Mean, paired
+from probbody.metrics import Interval
 
 AT_ONCE = 8
 """Patched pictures that are fitted together."""
@@ -45,14 +56,7 @@ class Off:
 
     def less_the_regressors(self, limit: float) -> Interval:
         """PCK of 3DNBF less that of the regressor, with people drawn again."""
-        means = []
-        for method in ("3DNBF", "regressor"):
-            known = ~self.away[method].isnan()
-            held = Mean(
-                ((self.away[method] < limit) & known).sum(1, True).double(), known.sum(1, True).double(), "pooled"
-            )
-            means.append(held.grouped(self.names))
-        return paired(*means, draws=2_000)
+        return pck_less(self.away["3DNBF"], self.away["regressor"], limit, self.names)
 
 
 def main() -> None:
