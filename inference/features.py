@@ -46,7 +46,7 @@ def fit_features(
 
     Args:
         model: a Pyro program over ``shape``, ``pose``, ``orientation``, ``place`` that explains the observed features.
-        matched: one over the same sites, and ``scatter``, that explains matches, such as ``MatchedBody``.
+        matched: one over the same sites, and ``scatter`` or ``noise``, that explains matches, such as ``MatchedBody``.
         body, prior: those of ``matched``. The model's may be freer over the same codes: ``FreedPose`` beside its ``held()``.
         observation: with features.
         matches: (u, v, confidence), in pixels of the feature image.
@@ -65,14 +65,14 @@ def fit_features(
     many = [alternatives({name: value[n] for name, value in start.items()}, body, prior) for n in range(_count(start))]
     around = {name: torch.cat([each[name] for each in many]) for name in start}
     count, bodies = _count(around), len(observation)
-    around["scatter"] = matches.new_full((count, bodies), 0.1)
+    around |= dict.fromkeys(("noise", "scatter"), matches.new_full((count, bodies), 0.1))  # whichever the matches have
 
     def told(before: int) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(before + min(done, steps), 2 * steps)
 
-    quick = Stage(steps, None, Adam(0.1, {**RATES, "scatter": 0.05}))
+    quick = Stage(steps, None, Adam(0.1, {**RATES, "noise": 0.05, "scatter": 0.05}))
     every = each_start(matched, seen.repeat(count), around, (quick,), seed, told(0))
-    sites = {name: value for name, value in every.sites().items() if name != "scatter"}
+    sites = {name: value for name, value in every.sites().items() if name not in ("noise", "scatter")}
     loss = _losses(model, observation.repeat(count), sites).reshape(count, bodies)
     best = loss.topk(min(keep, count), dim=0, largest=False).indices
     row = torch.arange(bodies, device=best.device)
