@@ -20,7 +20,6 @@ from probbody.inference.cli.parts import features_named, with_second
 from probbody.inference.cli.people import Settings, enough_seen
 from probbody.inference.cli.pixels import ByPixels, Where
 from probbody.inference.cli.ways import Looked
-from probbody.metrics import Interval, Mean, paired
 from probbody.pictures import read_picture
 from probbody.priors import vae_prior
 
@@ -109,26 +108,3 @@ def guessed(fitted: FittedPeople) -> FittedPeople:
 def keypoints_of(fitted: FittedPeople, layout: str) -> Float[Tensor, "B P 2"]:
     """Where the keypoints of fitted bodies are in the picture."""
     return fitted.camera.project(fitted.body.keypoints(fitted.surface, layout))[..., :2]
-
-
-def pck(away: Float[Tensor, "*N"], limit: float) -> float:
-    """The share of marked keypoints that are off by less than a limit."""
-    known = away[~away.isnan()]
-    return float((known < limit).float().mean())
-
-
-def pck_less(
-    mine: Float[Tensor, "B P"], theirs: Float[Tensor, "B P"], limit: float, people: tuple[str, ...]
-) -> Interval:
-    """PCK of one method less that of another, with people, one named in each row, drawn again."""
-    means = []
-    for away in (mine, theirs):
-        known = ~away.isnan()
-        held = Mean(((away < limit) & known).sum(1, True).double(), known.sum(1, True).double(), "pooled")
-        means.append(held.grouped(people))
-    return paired(*means, draws=2_000)
-
-
-def shares(away: Float[Tensor, "*N"]) -> str:
-    """PCK at 0.2, and at 0.1 in brackets."""
-    return f"{pck(away, 0.2):8.2f}({pck(away, 0.1):.2f})"

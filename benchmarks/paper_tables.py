@@ -88,20 +88,22 @@ class Run:
     def table(self, number: int, rows: tuple[str, ...] = ()) -> Results:
         """One table, or some of its rows, printed."""
         begun, spent = time.perf_counter(), _processors()
-        told = run_eval(self._asked(number, rows), self.pictures, self._parts(number))
+        try:
+            told = run_eval(self._asked(number, rows), self.pictures, self._parts(number))
+        finally:  # what a run took that was stopped is not free
+            clock, spent = (time.perf_counter() - begun) / 60, (_processors() - spent) / 60
+            held = self.minutes()
+            held |= {str(number): held.get(str(number), 0.0) + clock}
+            with written_whole(self.out / "minutes.json") as partial:
+                partial.write_text(json.dumps(held) + "\n", encoding="utf-8")
         assert told is not None
         print(f"versions: {', '.join(f'{name} {version}' for name, version in told.versions.items())}")
-        clock, spent = ((now - before) / 60 for now, before in ((time.perf_counter(), begun), (_processors(), spent)))
-        held = self.minutes()
-        held |= {str(number): held.get(str(number), 0.0) + clock}
-        with written_whole(self.out / "minutes.json") as partial:
-            partial.write_text(json.dumps(held) + "\n", encoding="utf-8")
         words = f"{clock:.1f} minutes by the clock, {spent:.1f} of processors, less what was kept"
         print(f"{words}; with that {held[str(number)]:.1f} by the clock\n", flush=True)
         return told
 
     def minutes(self) -> dict[str, float]:
-        """By the clock for each table so far, those of runs that were stopped left out; kept in the folder."""
+        """By the clock for each table so far, those of runs that were interrupted counted; kept in the folder."""
         path = self.out / "minutes.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
 

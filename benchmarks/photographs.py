@@ -17,18 +17,8 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from marked_people import (
-    METHODS,
-    Marked,
-    fitted_by_all,
-    keypoints_of,
-    marked_people,
-    pck,
-    questions,
-    ready,
-    shares,
-    way,
-)
+from keypoint_shares import pck, shares
+from marked_people import METHODS, Marked, fitted_by_all, keypoints_of, marked_people, questions, ready, way
 from torch import Tensor
 from verdicts import AtLeast, Target
 

@@ -14,18 +14,8 @@ from pathlib import Path
 import filmed_person
 import torch
 from jaxtyping import Bool, Float
-from marked_people import (
-    METHODS,
-    Marked,
-    fitted_by_all,
-    keypoints_of,
-    marked_people,
-    pck,
-    pck_less,
-    questions,
-    ready,
-    shares,
-)
+from keypoint_shares import pck, pck_less, shares
+from marked_people import METHODS, Marked, fitted_by_all, keypoints_of, marked_people, questions, ready
 from patched_people import Patched, patched
 from torch import Tensor
 from verdicts import AtLeast, Target

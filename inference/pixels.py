@@ -34,8 +34,9 @@ class Sketch:
     """A story over the same sites that explains points instead of pixels: it costs little and sees further than a limb.
 
     Sites of one name are one thing: the ``noise`` to which a sketch narrowed is where that of the model begins, which would
-    otherwise take keypoints that the body has been led to for outliers, and go back to the guess. What is only a sketch's has
-    a name of its own, such as ``scatter``.
+    otherwise take keypoints that the body has been led to for outliers, and go back to the guess. Starts whose noise is still
+    wide are far less dense, so that beside a sketch of keypoints those of another are not kept. What is only a sketch's has a
+    name of its own, such as ``scatter``.
 
     ``MatchedBody`` with the matches of a feature image, ``KeypointBody`` with keypoints.
     """

@@ -46,7 +46,10 @@ def fit(
     features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
     two_networks: Annotated[
         bool,
-        typer.Option("--two-networks", help="Read with the second network that ships, too: slower, harder to mislead."),
+        typer.Option(
+            "--two-networks",
+            help="Read with the second network that ships, too: slower; better on photographs, not on drawings.",
+        ),
     ] = False,
     body: Body = "coarse",
     prior: Prior = "vae",

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from probbody.extractors.learnt import LearntFeatures
 from probbody.extractors.person_reader import PersonReader
 from probbody.features.fields import DirectedFeatures
 
 from .conditional import Sights, fitted_emissions
+from .directed_sums import BORROWED, DirectedSums
 from .feature_data import Lessons
 from .feature_run import draws, half_precision
 from .feature_sampling import Marking, at_all_visible, elsewhere, of_map
@@ -38,8 +38,7 @@ class FeatureFitting:
     """Visible points of each picture, drawn with replacement."""
     clutter: int = 12
     """Places of clutter of each picture."""
-    borrowed: float = 2.0
-    """So many sights of a vertex are taken to be as from any direction: what stands for directions that were hardly seen."""
+    borrowed: float = BORROWED
     spot_weight: float = 0.5
     """What the joints' maps count for, and ``guess_weight`` the guess: chosen for the least PA-MPJPE of fits, behind patches
     and clean, to drawn pictures of another seed."""
@@ -76,14 +75,11 @@ def fitted_rows(
     reader: PersonReader, marking: Marking, lessons: Lessons, fitting: FeatureFitting
 ) -> Float[Tensor, "V O D"]:
     """Unit features of each vertex and direction; zero where a vertex was never seen."""
-    count, directions = len(marking.limbs.vertex), marking.directions.count
-    total = marking.limbs.vertex.new_zeros(count, directions, reader.channels, dtype=torch.float32)
+    sums = DirectedSums.of(marking, reader.channels)
     for step in range(max(fitting.pictures // fitting.batch, 1)):
         lesson = lessons(step, fitting.batch)
-        points = at_all_visible(read_features(reader, lesson), lesson, marking)
-        total.index_add_(0, points.vertex, points.shares.unsqueeze(-1) * points.features.unsqueeze(1))
-    whole = normalize(total.sum(1, keepdim=True), dim=-1)
-    return normalize(total + fitting.borrowed / directions * whole, dim=-1)
+        sums.add(at_all_visible(read_features(reader, lesson), lesson, marking))
+    return sums.rows(fitting.borrowed)
 
 
 def read_features(reader: PersonReader, lesson: Lesson) -> Float[Tensor, "B D h w"]:

@@ -15,6 +15,7 @@ from probbody.features.limbs import limbs_of
 from probbody.synth.pictures import Pictures
 
 from .conditional import Sights, fitted_emissions
+from .directed_sums import DirectedSums
 from .feature_data import lesson_of
 from .feature_run import draws
 from .feature_sampling import Marking, at_all_visible, elsewhere, of_map
@@ -25,8 +26,6 @@ Extractor = Callable[[Float[Tensor, "B 3 H W"]], Float[Tensor, "B D h w"]]
 """From pictures, RGB in [0, 1], to a vector for each place of a map of the same view, of any size and any length but zero."""
 
 BATCH, CLUTTER = 16, 24
-BORROWED = 2.0
-"""So many sights of a vertex are taken to be as from any direction: they stand for directions that were hardly seen."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +69,14 @@ def field_of(
         raise ValueError(f"count: expected 10 pictures or more, found {count}.")
     marking = Marking(limbs_of(body), directions or CircleDirections(4))
     taught, kept = count - count // 5, count // 5
-    total: Tensor | None = None
+    sums: DirectedSums | None = None
     clutter: list[Tensor] = []
     for lesson, features in _seen(extractor, body, pictures, range(taught), seed):
-        points = at_all_visible(features, lesson, marking)
-        if total is None:
-            total = features.new_zeros(len(body.weights), marking.directions.count, features.shape[1])
-        total.index_add_(0, points.vertex, points.shares.unsqueeze(-1).to(total) * points.features.unsqueeze(1))
+        sums = sums or DirectedSums.of(marking, features.shape[1], features.dtype)
+        sums.add(at_all_visible(features, lesson, marking))
         clutter.append(elsewhere(of_map(features), lesson, CLUTTER, draws(seed, len(clutter))))
-    assert total is not None
-    whole = normalize(total.sum(1, keepdim=True), dim=-1)
-    rows = normalize(total + BORROWED / marking.directions.count * whole, dim=-1)
+    assert sums is not None
+    rows = sums.rows()
     seen = [
         at_all_visible(features, lesson, marking)
         for lesson, features in _seen(extractor, body, pictures, range(taught, taught + kept), seed)
