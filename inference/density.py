@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from pyro import poutine
 from pyro.infer import Trace_ELBO
+from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 
@@ -15,6 +16,30 @@ from probbody.quantities import Pose
 
 Model = Callable[[Observation], Pose]
 """Any Pyro program that tells of posed bodies, in a plate named ``bodies`` along the last batch dimension."""
+
+
+class _EachStart(Messenger):
+    """What a model is conditioned on, one value a body, stands for every start of that body."""
+
+    def __init__(self, bodies: int) -> None:
+        super().__init__()
+        self.bodies = bodies
+
+    def _pyro_sample(self, msg: Any) -> None:
+        plate = next((each for each in msg["cond_indep_stack"] if each.name == "bodies"), None)
+        if not msg["is_observed"] or plate is None or plate.size == self.bodies:
+            return
+        along = msg["value"].dim() - msg["fn"].event_dim - 1
+        if along >= 0 and msg["value"].shape[along] == self.bodies:
+            times = [1] * msg["value"].dim()
+            times[along] = plate.size // self.bodies
+            msg["value"] = msg["value"].repeat(times)
+
+
+def of_each_start(model: Model, bodies: int) -> Model:
+    """The model for several starts of each of so many bodies, as ``Observation.repeat`` has them; it may be conditioned."""
+    told: Model = _EachStart(bodies)(model)
+    return told
 
 
 class BodyELBO(Trace_ELBO):

@@ -12,7 +12,7 @@ from torch import Tensor
 from probbody.contracts import ArticulatedBody, PosePrior
 from probbody.observation import Observation
 
-from .density import BodyELBO, Model
+from .density import BodyELBO, Model, of_each_start
 from .maximum import Starts, each_start, fit_map
 from .optimisers import Adam
 from .result import Fit
@@ -73,7 +73,7 @@ def fit_features(
     quick = Stage(steps, None, Adam(0.1, {**RATES, "noise": 0.05, "scatter": 0.05}))
     every = each_start(matched, seen.repeat(count), around, (quick,), seed, told(0))
     sites = {name: value for name, value in every.sites().items() if name not in ("noise", "scatter")}
-    loss = _losses(model, observation.repeat(count), sites).reshape(count, bodies)
+    loss = _losses(of_each_start(model, bodies), observation.repeat(count), sites).reshape(count, bodies)
     best = loss.topk(min(keep, count), dim=0, largest=False).indices
     row = torch.arange(bodies, device=best.device)
     start = {name: value.unflatten(0, (count, bodies))[best, row] for name, value in sites.items()}

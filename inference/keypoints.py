@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from probbody.bodies.joints import JointSet
 from probbody.contracts import ArticulatedBody, PosePrior
 from probbody.observation import Observation
 
 from .basins import log_masses
-from .density import Model
+from .density import Model, of_each_start
 from .maximum import Starts, each_start
 from .optimisers import Optimiser
 from .result import Fit
@@ -35,6 +36,7 @@ def fit_keypoints(
     observation: Observation,
     *,
     turns: tuple[float, ...] = TURNS,
+    joints: JointSet | None = None,
     doubts: int = 14,
     again: int = 4,
     steps: int | None = None,
@@ -56,6 +58,7 @@ def fit_keypoints(
         body, prior: those of the model.
         observation: with keypoints.
         turns: the orientations of the first round, angles in radians about the vertical.
+        joints: the joint set of the keypoints, where their layout is one's own.
         doubts, again: how many keypoints are doubted in the second and in the third round, each in a start of its own.
         steps: of all rounds together; 365 unless told, and 1095 for rigs, which show a body so closely that it takes as many.
         optimiser: instead of Adam.
@@ -69,7 +72,7 @@ def fit_keypoints(
     """
     usual = STEPS if observation.camera.views == 1 else STEPS_OF_RIGS
     rounds = _Rounds(model, body, observation, usual if steps is None else steps, optimiser, seed, progress)
-    upright = keypoint_starts(body, prior, observation, turns=turns)
+    upright = keypoint_starts(body, prior, observation, turns=turns, joints=joints)
     first = rounds.heaviest(upright, keypoint_stages(rounds.steps(0), optimiser), 0)
     found = rounds.doubted(alternatives(first.sites(), body, prior), first, doubts, 1)
     second = rounds.heaviest(_noisy(found, CERTAIN), refining_stages(rounds.steps(2), optimiser), 2)
@@ -108,7 +111,7 @@ class _Rounds:
 
     def heaviest(self, starts: Starts, stages: tuple[Stage, ...], part: int) -> Fit:
         """The best of each body that these starts lead to, with all keypoints seen."""
-        many = self.observation.repeat(len(starts["pose"]))
+        many = self.observation.repeat(_count(starts))
         each = each_start(self.model, many, starts, stages, self.seed, self.told(part))
         return _heaviest(self.model, self.observation, each, self.seed)
 
@@ -119,7 +122,7 @@ class _Rounds:
         masked = without_keypoints(best, self.body, self.observation, doubts)
         alone = {name: value.expand(len(masked), *value.shape) for name, value in best.sites().items()}
         starts = {name: torch.cat([value, alone[name]]) for name, value in likely.items()}
-        many = self.observation.repeat(len(starts["pose"]))
+        many = self.observation.repeat(_count(starts))
         assert many.keypoints is not None  # or there were no starts
         seen = many.keypoints[: len(many) - len(masked) * len(self.observation)]
         partly = replace(many, keypoints=torch.cat([seen, masked.flatten(0, 1)]))
@@ -134,10 +137,14 @@ def _noisy(starts: Starts, noise: float) -> dict[str, Float[Tensor, "S B *_"]]:
     return {name: torch.full_like(value, noise) if name == "noise" else value for name, value in starts.items()}
 
 
+def _count(starts: Starts) -> int:
+    return len(next(iter(starts.values())))
+
+
 def _heaviest(model: Model, observation: Observation, fitted: Fit, seed: int) -> Fit:
-    """Of each body the start with the most mass about it; where no mass is finite, the lowest."""
+    """Of each body the start with the most mass about it; where that of one is not finite, the lowest."""
     count, bodies = len(fitted) // len(observation), len(observation)
-    masses = log_masses(model, observation.repeat(count), fitted.sites()).reshape(count, bodies)
+    masses = log_masses(of_each_start(model, bodies), observation.repeat(count), fitted.sites()).reshape(count, bodies)
     losses = fitted.loss.reshape(count, bodies)
     weighable = torch.isfinite(masses).all(0)
     start = torch.where(weighable, masses.argmax(0), losses.argmin(0))

@@ -10,15 +10,16 @@ import torch
 from jaxtyping import Bool, Float
 from pyro import poutine
 from pyro.infer.autoguide import AutoDelta, init_to_value
+from pyro.poutine.messenger import unwrap
 from torch import Tensor, nn
 from torch.distributions import transform_to
 
 from probbody.observation import Observation
 from probbody.quantities import Pose
 
-from .density import Model, log_terms
+from .density import Model, log_terms, of_each_start
 from .optimisers import Adam
-from .result import Fit
+from .result import Fit, as_fitted
 from .stages import Stage
 
 Starts = Mapping[str, Float[Tensor, "starts B *_"]]
@@ -65,7 +66,8 @@ def fit_map(
     """
     stages = stages or (Stage(steps, None, Adam(rate)),)
     count = 1 if not start else len(next(iter(start.values())))
-    many = observation.repeat(count)
+    many, single = observation.repeat(count), model
+    model = of_each_start(model, len(observation))
     # Values are checked here, body by body and site by site: a distribution's own check would end a whole line search.
     unchecked = {"validate_distributions_pyro": False, "validate_distributions_torch": False, "validate_poutine": False}
     with torch.random.fork_rng(), pyro.settings.context(module_local_params=True, **unchecked):
@@ -77,7 +79,7 @@ def fit_map(
             for done in descent.run(stage):
                 if progress is not None:
                     progress(done, sum(each.steps for each in stages))
-        return _chosen(model, observation, descent, count, seed)
+        return _chosen(single, observation, descent, count, seed)
 
 
 def each_start(
@@ -98,16 +100,19 @@ def each_start(
     Returns: a fit of starts times B bodies, in that order.
     """
     flat = {name: value.flatten(0, 1)[None] for name, value in starts.items()}
-    return fit_map(model, many, stages=stages, start=flat, seed=seed, progress=progress)
+    bodies = len(many) // max(len(next(iter(starts.values()))), 1)
+    return fit_map(of_each_start(model, bodies), many, stages=stages, start=flat, seed=seed, progress=progress)
 
 
 def usual_value(site: dict[str, Any] | None = None) -> Any:
-    """Where a site starts that was given no value: its mean, else its mode, else a draw."""
+    """Where a site starts that was given no value: its mean, else its mode, else a draw; not at the end of its support."""
     if site is None:
         return usual_value
     for name in ("mean", "mode"):
         with contextlib.suppress(NotImplementedError, AttributeError):
-            return getattr(site["fn"], name).detach().clone()
+            value = getattr(site["fn"], name).detach().clone()
+            if bool(transform_to(site["fn"].support).inv(value).isfinite().all()):
+                return value
     return site["fn"].sample().detach()
 
 
@@ -124,10 +129,14 @@ class _Descent:
                 f"fit_map: the model tells of {', '.join(sorted(unseen))} but the observation holds none; give it, or hide the "
                 "site with poutine.block."
             )
+        if bare := [name for name, value in self.parameters.items() if value.dim() == 0]:
+            raise ValueError(f"fit_map: expected all sites in the plate 'bodies', found {', '.join(bare)} outside.")
         assert guide.prototype_trace is not None  # since then
         places = dict(guide.prototype_trace.iter_stochastic_nodes())
         self.supports = {name: transform_to(places[name]["fn"].support) for name in self.parameters}
         self.losses: list[Tensor] = []
+        self.began = 0
+        """How many of the losses are of earlier stages."""
         self.best: dict[str, Tensor] = {}
         self.lowest: Tensor | None = None
 
@@ -139,9 +148,9 @@ class _Descent:
                 f"Stage: none of the sites {', '.join(stage.free)} is in the model; it has {', '.join(self.parameters)}."
             )
         free = {name: value for name, value in self.parameters.items() if not stage.free or name in stage.free}
-        self.lowest = None  # under other weights another loss
+        self.lowest, self.began = None, len(self.losses)  # under other weights another loss
         for loss in stage.optimiser.run(lambda: self._loss(stage.weights), free, stage.steps):
-            self._require_finite(free)
+            self._require_finite(free, len(loss))
             self._keep(loss)
             self.losses.append(loss)
             yield len(self.losses)
@@ -150,18 +159,23 @@ class _Descent:
     def _loss(self, weights: Mapping[str, float]) -> Float[Tensor, " B"]:
         sites = {name: self.supports[name](value) for name, value in self.parameters.items()}  # as the guide tells them
         self.terms = log_terms(self.model, sites, self.observation)
+        most = max(map(len, self.terms.values()))
+        if outside := [name for name, term in self.terms.items() if len(term) != most]:
+            words = f"fit_map: expected all sites in the plate 'bodies' of {most}"
+            raise ValueError(f"{words}, found {', '.join(outside)} outside.")
         return -torch.stack([weights.get(name, 1.0) * term for name, term in self.terms.items()]).sum(0)
 
-    def _require_finite(self, free: Mapping[str, nn.Parameter]) -> None:
+    def _require_finite(self, free: Mapping[str, nn.Parameter], bodies: int) -> None:
         gradients = {
-            f"gradient of {name}": value.grad.reshape(len(value), -1).sum(-1)
+            f"gradient of {name}": value.grad.reshape(bodies, -1).sum(-1)
             for name, value in free.items()
             if value.grad is not None
         }
         for site, term in [*self.terms.items(), *gradients.items()]:
             if not torch.isfinite(term).all():
-                bodies = (~torch.isfinite(term)).nonzero().flatten().tolist()
-                raise NonFiniteError(site, len(self.losses), bodies, self.best)
+                wrong = (~torch.isfinite(term)).nonzero().flatten().tolist()
+                best = {name: self.supports[name](value) for name, value in self.best.items()}
+                raise NonFiniteError(site, len(self.losses), wrong, best)
 
     def _keep(self, loss: Float[Tensor, " B"]) -> None:
         better = torch.ones_like(loss, dtype=torch.bool) if self.lowest is None else loss < self.lowest
@@ -188,10 +202,15 @@ def _chosen(model: Model, observation: Observation, descent: _Descent, count: in
         picked = start * bodies + torch.arange(bodies, device=start.device)
         found = descent.guide(descent.observation)
         sites = {n: (value[picked] if len(loss) > 1 else value).detach() for n, value in found.items()}
-        pose = poutine.condition(model, data=sites)(observation).detach()
-        occlusion, evidence = (_told(model, name, pose, observation) for name in ("occlusion", "evidence"))
+        story = poutine.trace(poutine.condition(model, data=sites)).get_trace(observation)
+        told = story.nodes["_RETURN"]["value"]
+        assert isinstance(told, Pose)
+        pose = told.detach()
+        seen = as_fitted(observation, sites)
+        asked = unwrap(model) if "features" in story.nodes else None  # hidden features say nothing
+        occlusion, evidence = (_told(asked, name, pose, seen) for name in ("occlusion", "evidence"))
     losses = torch.stack(descent.losses)[:, picked]
-    late = losses[len(losses) - max(len(losses) // 5, 1) - 1 :]
+    late = losses[max(len(losses) - max(len(losses) // 5, 1) - 1, descent.began) :]
     return Fit(
         pose=pose,
         draws={name: value[None] for name, value in sites.items()},
@@ -201,13 +220,13 @@ def _chosen(model: Model, observation: Observation, descent: _Descent, count: in
         start=start,
         start_losses=by_start,
         seed=seed,
-        licences=tuple(getattr(model, "licences", ())),
+        licences=tuple(getattr(unwrap(model), "licences", ())),
         occlusion=occlusion,
         evidence=evidence,
     )
 
 
-def _told(model: Model, name: str, pose: Pose, observation: Observation) -> Tensor | None:
+def _told(model: Model | None, name: str, pose: Pose, observation: Observation) -> Tensor | None:
     """What a model with pixels says of a pose beside its density."""
     question = getattr(model, name, None)
     return None if question is None else question(pose, observation)

@@ -1,7 +1,10 @@
 """What every fit returns."""
 
 import json
-from dataclasses import dataclass, fields
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from torch import Tensor
 
 from probbody.data.files import written_whole
 from probbody.errors import BadInput
+from probbody.observation import Observation
 from probbody.quantities import Pose
 
 
@@ -58,14 +62,17 @@ class Fit:
                 arrays[name] = value
         plain = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
         plain["seed"], plain["licences"] = np.array(self.seed), np.array(json.dumps(self.licences))
-        with written_whole(Path(path)) as temporary:
-            np.savez_compressed(temporary, **plain)
+        with (
+            written_whole(Path(path)) as temporary,
+            temporary.open("wb") as stream,
+        ):  # given a name, numpy would change it
+            np.savez_compressed(stream, **plain)
 
     @classmethod
     def load(cls, path: Path | str) -> "Fit":
         """Read what ``save`` wrote; a file of another kind is refused."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 held = {name: archive[name] for name in archive.files}
             tensors = {name: torch.from_numpy(value) for name, value in held.items() if value.dtype.kind in "fib"}
             return cls(
@@ -78,8 +85,15 @@ class Fit:
                 guess=_pose(tensors, "guess") if "guess.rotations" in tensors else None,
                 **{name: tensors[name] for name in ("loss", "losses", "converged", "start", "start_losses")},
             )
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BadInput(f"{path}: expected a fit saved by probbody (npz), found {_found(path, error)}.") from error
+
+
+def as_fitted(observation: Observation, sites: Mapping[str, Float[Tensor, "B *_"]]) -> Observation:
+    """The same with the focal length that was found, where the model has a site ``focal``: a factor on the camera's."""
+    if "focal" not in sites:
+        return observation
+    return replace(observation, camera=observation.camera.zoomed(sites["focal"]))
 
 
 def _pose(tensors: dict[str, Tensor], name: str) -> Pose:

@@ -8,13 +8,16 @@ from torch import Tensor
 
 from probbody.bodies.joints import JointSet, joint_set
 from probbody.contracts import ArticulatedBody, PosePrior
+from probbody.geometry.cameras import CameraRig
 from probbody.geometry.procrustes import similarity
 from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion, quaternion_to_matrix
 from probbody.observation import Observation
 from probbody.quantities import Pose
 
-from .result import Fit
+from .result import Fit, as_fitted
 
+_LAID = 3
+"""Points that say how a body is turned."""
 TURNS = (0.0, math.pi, 0.5 * math.pi, -0.5 * math.pi)
 """Facing the camera, turned away, and the two sides: radians about the body's vertical axis."""
 
@@ -31,7 +34,8 @@ def keypoint_starts(
 
     In one view the distance follows from the bones: none looks longer than its length over the distance, so that the
     longest-looking ones tell how near the body is, whatever its pose; the middle of the keypoints then gives the place.
-    In a rig of several views the torso is triangulated and the body laid onto it.
+    In a rig of several views the torso is triangulated and the body laid onto it, or onto all points that two views see where
+    these are too few of the torso; where they are too few of all, the view that sees the most of the body is all there is.
 
     Args:
         body, prior: those of the model.
@@ -41,7 +45,12 @@ def keypoint_starts(
         noise: where the site ``noise`` starts, as a share of the person's box.
 
     Returns: values of the sites ``shape``, ``pose``, ``orientation``, ``place`` and ``noise``.
+
+    Raises:
+        ValueError: there are no keypoints, or no turns.
     """
+    if not turns:
+        raise ValueError("keypoint_starts: expected one turn or more, found none.")
     if observation.keypoints is None:
         raise ValueError("keypoint_starts: the observation holds no keypoints; give some, or start from a pose.")
     like = body.weights
@@ -51,7 +60,7 @@ def keypoint_starts(
     joints = joints or joint_set(observation.layout)
     in_rig = observation.camera.views > 1
     upright, middle = (
-        _triangulated(points, joints, observation) if in_rig else (_along_torso(joints, observation), None)
+        _in_rig(points, root, joints, observation) if in_rig else (_along_torso(joints, observation), None)
     )
     starts: dict[str, list[Tensor]] = {name: [] for name in ("shape", "pose", "orientation", "place", "noise")}
     for turn in turns:
@@ -83,17 +92,18 @@ def alternatives(
     away but for left and right: it is the pose reflected in depth.
 
     Args:
-        sites: one value a body, as ``Fit.sites()`` gives them, with ``pose`` and ``orientation`` among them.
+        sites: one value a body, as ``Fit.sites()`` gives them; a ``pose`` or an ``orientation`` that is not among them is
+            known, and stays.
         body, prior: those of the model.
     """
-    code, orientation = sites["pose"], sites["orientation"]
-    other = prior.encode(mirrored_limbs(prior.decode(code), body.joint_names))
-    upright = quaternion_to_matrix(orientation)
-    about = axis_angle_to_matrix(orientation.new_tensor([0.0, math.pi, 0.0]))
-    turned = matrix_to_quaternion(upright @ about)
     found = {name: torch.stack([value] * ALTERNATIVES) for name, value in sites.items()}
-    found["pose"] = torch.stack([code, code, other, other])
-    found["orientation"] = torch.stack([orientation, turned, orientation, turned])
+    if (code := sites.get("pose")) is not None:
+        other = prior.encode(mirrored_limbs(prior.decode(code), body.joint_names))
+        found["pose"] = torch.stack([code, code, other, other])
+    if (orientation := sites.get("orientation")) is not None:
+        about = axis_angle_to_matrix(orientation.new_tensor([0.0, math.pi, 0.0]))
+        turned = matrix_to_quaternion(quaternion_to_matrix(orientation) @ about)
+        found["orientation"] = torch.stack([orientation, turned, orientation, turned])
     return found
 
 
@@ -105,9 +115,7 @@ def without_keypoints(
     Worst is furthest from where the fit puts them, against the person's extent in the view; those not seen come last.
     """
     assert observation.keypoints is not None
-    camera = observation.camera
-    if "focal" in fit.draws:
-        camera = camera.zoomed(fit.sites()["focal"])
+    camera = as_fitted(observation, fit.sites()).camera
     with torch.no_grad():
         skeleton = body.reduced(observation.layout)
         places = camera.project(skeleton.keypoints(skeleton(fit.pose), observation.layout))[..., :2]
@@ -190,17 +198,42 @@ def _middle(points: Float[Tensor, "B P D"], seen: Bool[Tensor, "B P"]) -> Float[
     return points.masked_fill(~seen[..., None], torch.nan).nanmedian(dim=1).values.nan_to_num(nan=0.0)
 
 
-def _triangulated(
-    points: Float[Tensor, "B P 3"], joints: JointSet, observation: Observation
+def _in_rig(
+    points: Float[Tensor, "B P 3"], root: Float[Tensor, "B 3"], joints: JointSet, observation: Observation
 ) -> tuple[Float[Tensor, "B 3 3"], Float[Tensor, "B 3"]]:
-    """How the torso is turned in the world, and where the middle of the keypoints is, from rays of several views."""
-    assert observation.keypoints is not None
+    """How bodies are turned in the world, and where the middles of their keypoints are, from rays of several views."""
     found, weight = triangulate(observation)
-    torso = [index for part in _torso(joints) for index in part]
-    torso = torso if len(torso) >= 3 else list(range(len(joints.names)))
-    laid = similarity(points[:, torso], found[:, torso], weight[:, torso].clamp_min(1e-6), scaled=False)
-    middle = (found * weight[..., None]).sum(1) / weight.sum(1, keepdim=True).clamp_min(1e-6)
-    return laid.rotation, middle
+    torso = weight.new_zeros(len(joints.names))
+    torso[[index for part in _torso(joints) for index in part]] = 1.0
+    told = torch.where((weight * torso > 0).sum(1, True) >= _LAID, weight * torso, weight)
+    known = (told > 0).sum(1) >= _LAID
+    upright, middle = _in_best_view(points, root, joints, observation)
+    if known.any():
+        laid = similarity(points[known], found[known], told[known], scaled=False)
+        upright, middle = upright.clone(), middle.clone()
+        upright[known] = laid.rotation
+        middle[known] = ((found * weight[..., None]).sum(1) / weight.sum(1, keepdim=True).clamp_min(1e-6))[known]
+    return upright, middle
+
+
+def _in_best_view(
+    points: Float[Tensor, "B P 3"], root: Float[Tensor, "B 3"], joints: JointSet, observation: Observation
+) -> tuple[Float[Tensor, "B 3 3"], Float[Tensor, "B 3"]]:
+    """The same from the view of each body alone that sees the most of it."""
+    assert observation.keypoints is not None
+    rig = observation.camera
+    assert isinstance(rig, CameraRig)
+    keypoints = observation.keypoints.unflatten(1, (rig.views, -1))
+    best = (keypoints[..., 2] > 0).sum(2).argmax(1)
+    upright, middle = [], []
+    for body, view in enumerate(best.tolist()):
+        camera = rig.cameras[view][body]
+        alone = Observation(camera, keypoints=keypoints[body : body + 1, view], layout=observation.layout)
+        facing = camera.rotation.mT @ _along_torso(joints, alone)
+        placed = torch.einsum("bij,bpj->bpi", facing, points[[body]] - root[[body], None]) + root[[body], None]
+        upright.append(facing)
+        middle.append(placed.mean(1) + _by_bones(points[[body]], placed, joints, alone))
+    return torch.cat(upright), torch.cat(middle)
 
 
 def triangulate(observation: Observation) -> tuple[Float[Tensor, "B P 3"], Float[Tensor, "B P"]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from probbody.geometry.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from probbody.observation import Observation
 
-from .density import BodyELBO, Model
+from .density import BodyELBO, Model, of_each_start
 from .maximum import usual_value
 
 AT_ONCE = 64
@@ -82,7 +82,7 @@ def screened(
         for first in range(0, count, at_once):
             part = {name: value[first : first + at_once].flatten(0, 1) for name, value in starts.items()}
             many = observation.repeat(min(at_once, count - first))
-            held = InitMessenger(init_to_value(values=part, fallback=usual_value))(model)
+            held = InitMessenger(init_to_value(values=part, fallback=usual_value))(of_each_start(model, bodies))
             terms = BodyELBO().terms(held, lambda observation: None, many)
             densities.append(torch.stack(list(terms.values())).sum(0).reshape(-1, bodies))
     best = torch.cat(densities).nan_to_num(nan=-torch.inf).topk(min(keep, count), dim=0).indices  # (kept, B)

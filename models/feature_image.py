@@ -80,7 +80,10 @@ class FeatureImage(nn.Module):
 
 
 class FeatureModel(nn.Module, abc.ABC):
-    """A story that ends in a feature image: what can be asked of its picture."""
+    """A story that ends in a feature image: what can be asked of its picture.
+
+    Questions about a pose are asked with the camera that goes with it: zoomed by the site ``focal``, where there is one.
+    """
 
     body: ArticulatedBody
     image: FeatureImage

@@ -57,11 +57,17 @@ class NormalOrAnywhere(KeypointNoise):
         window: float = 2.0,
         site: str = "noise",
     ) -> None:
+        if not (typical > 0 and spread > 0 and 0 <= outliers <= 1 and window > 0):
+            raise ValueError(
+                "typical, spread, window, outliers: expected three above 0 and a share in [0, 1], "
+                f"found {typical}, {spread}, {window} and {outliers}."
+            )
         self.typical, self.spread, self.outliers, self.window = typical, spread, outliers, window
         self.site = site
 
     def observe(self, places: Float[Tensor, "B M 2"], observation: Observation) -> None:
         """Sample the noise, and observe ``keypoints``."""
+        _require_one_each(places, observation)
         noise = pyro.sample(self.site, dist.LogNormal(places.new_full((), math.log(self.typical)), self.spread))
         density = self.density(places, noise, observation)
         if observation.keypoints is None:
@@ -93,12 +99,15 @@ class GemanMcClureNoise(KeypointNoise):
     """
 
     def __init__(self, sigma: float = 0.01, scale: float = 0.1) -> None:
+        if not (sigma > 0 and scale > 0):
+            raise ValueError(f"sigma, scale: expected both above 0, found {sigma} and {scale}.")
         self.sigma, self.scale = sigma, scale
 
     def observe(self, places: Float[Tensor, "B M 2"], observation: Observation) -> None:
         """Add the factor ``keypoints``, weighted by the squared confidence as in SMPLify."""
         if observation.keypoints is None:
             return
+        _require_one_each(places, observation)
         seen, confidence = observation.keypoints[..., :2], observation.keypoints[..., 2]
         away = (seen - places).norm(dim=-1) / (self.sigma * _extent_in_its_view(observation))
         energy = 0.5 * geman_mcclure(away, self.scale / self.sigma) * confidence.square()
@@ -153,6 +162,15 @@ class KeypointBody(nn.Module):
                 f"KeypointBody: made for {self.layout} keypoints, but the observation holds {observation.layout}; "
                 "convert them, or make the model with that layout."
             )
+
+
+def _require_one_each(places: Float[Tensor, "B M 2"], observation: Observation) -> None:
+    """The layout that was observed may have another number of keypoints than the body that is asked to explain them."""
+    if observation.keypoints is not None and observation.keypoints.shape[1] != places.shape[1]:
+        raise ValueError(
+            f"keypoints: expected {places.shape[1]}, those of the model's layout in all views, "
+            f"found {observation.keypoints.shape[1]}."
+        )
 
 
 def _extent_in_its_view(observation: Observation) -> Float[Tensor, "B M"]:

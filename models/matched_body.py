@@ -47,6 +47,11 @@ class MatchedBody(nn.Module):
         self.story = PosedBody(body, pose_prior, focal_spread, depth, orientation)
         self.register_buffer("vertex", torch.as_tensor(vertex))
 
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """What the parts were made from."""
+        return self.story.licences
+
     def forward(self, observation: Observation) -> Pose:
         """The story; what it returns is the pose it told of."""
         with pyro.plate("bodies", len(observation)):

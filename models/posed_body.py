@@ -43,9 +43,13 @@ class PosedBody(nn.Module):
                 f"PosedBody: the prior moves {pose_prior.num_joints} joints but the body has {len(body.parents) - 1} "
                 "after its root; choose a prior made for this body."
             )
+        if not (0 <= focal_spread < math.inf and 0 < depth < math.inf):
+            raise ValueError(
+                "focal_spread, depth: expected a spread of 0 or more and a depth above 0, both finite, "
+                f"found {focal_spread} and {depth}."
+            )
         self.body, self.pose_prior = body, pose_prior
-        self.focal_spread, self.depth = focal_spread, depth
-        self.orientation = orientation or UniformRotation(like=body.weights)
+        self.focal_spread, self.depth, self.orientation = focal_spread, depth, orientation
 
     @property
     def licences(self) -> tuple[str, ...]:
@@ -57,7 +61,7 @@ class PosedBody(nn.Module):
         like = self.body.weights
         shape = pyro.sample("shape", dist.Normal(like.new_zeros(self.body.num_shape), 1.0).to_event(1))
         code = pyro.sample("pose", self.pose_prior.code())
-        orientation = pyro.sample("orientation", self.orientation)
+        orientation = pyro.sample("orientation", self.orientation or UniformRotation(like=like))
         place = pyro.sample("place", self._place_prior(like))
         if self.focal_spread > 0:
             camera = camera.zoomed(pyro.sample("focal", dist.LogNormal(like.new_zeros(()), self.focal_spread)))

@@ -14,7 +14,8 @@ from .quantities import Record
 class Observation(Record):
     """The evidence about each body: everything is optional but the camera.
 
-    ``keypoints`` are (u, v, confidence) in pixels, a confidence of zero says missing; ``layout`` names their joint set.
+    ``keypoints`` are (u, v, confidence) in pixels, a confidence of zero says missing, and then u and v may be NaN, which
+    counts as 0; ``layout`` names their joint set.
     With a rig of several views, the keypoints of the views follow each other (``M = views * P``, see ``Camera``).
     ``features`` are unit vectors along the channels, of a map of any size of the same view; others are a ValueError.
     ``spots`` are chances, over the places of a map of the same view, of where each joint is, seen or hidden; the sum is 1.
@@ -38,6 +39,8 @@ class Observation(Record):
                 raise ValueError(
                     f"Observation: {name} holds {len(value)} bodies but the camera {len(self.camera)}; make them equal."
                 )
+        if self.keypoints is not None and not bool(self.keypoints.isfinite().all()):
+            object.__setattr__(self, "keypoints", _told(self.keypoints))
         if self.features is not None:
             _require_unit_length(self.features)
         if self.outline is not None and not bool(((self.outline >= 0) & (self.outline <= 1)).all()):
@@ -66,6 +69,19 @@ class Observation(Record):
         high = points.masked_fill(missing, -torch.inf).amax(2)
         height, width = self.camera.size
         return (high - low).clamp_min(0).norm(dim=-1).clamp_min(0.05 * (height**2 + width**2) ** 0.5)
+
+
+def _told(keypoints: Float[Tensor, "B M 3"]) -> Float[Tensor, "B M 3"]:
+    """Keypoints with 0 for whatever stands where one is missing, or gradients would be not-a-number there."""
+    missing = keypoints[..., 2:] == 0
+    held = torch.where(missing, 0.0, keypoints)
+    if not bool(held.isfinite().all()):
+        body, point, _ = (~held.isfinite()).nonzero()[0].tolist()
+        raise ValueError(
+            f"Observation: keypoints must be finite where their confidence is not 0, found {held[body, point].tolist()} "
+            f"as keypoint {point} of body {body}."
+        )
+    return held
 
 
 def _require_chances(spots: Float[Tensor, "B J h w"]) -> None:

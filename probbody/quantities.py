@@ -9,9 +9,10 @@ y down and x right (OpenCV). A body at rest stands in a T-pose with y up, facing
 matrices that act on columns, the root first, each relative to its parent.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeGuard, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -29,10 +30,10 @@ class Record:
         """Every tensor moved as by ``torch.Tensor.to``; tensors of integers and truths keep their type."""
         return type(self)(**{field.name: _moved(value, *args, **kwargs) for field, value in self._items()})
 
-    def __getitem__(self: R, index: int | slice | Int[Tensor, " N"] | list[int]) -> R:
-        """The bodies chosen by ``index``; a single number keeps the body dimension."""
-        if isinstance(index, int):
-            index = [index]
+    def __getitem__(self: R, index: SupportsIndex | slice | Int[Tensor, " N"] | list[int]) -> R:
+        """The bodies chosen by ``index``; a single number, such as an ``argmin``, keeps the body dimension."""
+        if is_number(index):
+            index = [operator.index(index)]
         chosen = {
             field.name: value if field.name in self._shared else _chosen(value, index) for field, value in self._items()
         }
@@ -40,20 +41,27 @@ class Record:
 
     def detach(self: R) -> R:
         """The same numbers, cut from the graph that made them."""
-        return type(self)(
-            **{field.name: value.detach() if isinstance(value, Tensor) else value for field, value in self._items()}
-        )
+        return type(self)(**{field.name: _detached(value) for field, value in self._items()})
 
     def _items(self):  # type: ignore[no-untyped-def]
         return [(field, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
 
 
 def joined(records: Sequence[R]) -> R:
-    """One record with the bodies of all, in their order; what bodies share, and what is no tensor, is the first one's."""
+    """One record with the bodies of all, in their order; what bodies share, and what is no tensor, is the first one's.
+
+    Raises:
+        ValueError: there are none, or only some of them have a part.
+    """
+    if not records:
+        raise ValueError("joined: expected one record or more, found none.")
     first = records[0]
     values: dict[str, Any] = {}
     for field, value in first._items():
         held = [getattr(record, field.name) for record in records]
+        if (lacking := [each is None for each in held]) and any(lacking) and not all(lacking):
+            words = f"joined: expected {field.name} of all or none of {len(held)} {type(first).__name__} records"
+            raise ValueError(f"{words}, found {sum(lacking)} without.")
         if isinstance(value, Record):
             values[field.name] = joined(held)
         elif _are_records(value):
@@ -63,6 +71,17 @@ def joined(records: Sequence[R]) -> R:
         else:
             values[field.name] = value
     return type(first)(**values)
+
+
+def is_number(index: object) -> TypeGuard[SupportsIndex]:
+    """Whether an index is one number, of Python, numpy or torch, and not several."""
+    return isinstance(index, SupportsIndex) and getattr(index, "ndim", 0) == 0
+
+
+def _detached(value: Any) -> Any:
+    if _are_records(value):
+        return tuple(each.detach() for each in value)
+    return value.detach() if isinstance(value, (Tensor, Record)) else value
 
 
 def _chosen(value: Any, index: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from probbody.data.annotated import AnnotatedPeople, LabelledPoints, people_joined
+from probbody.data.annotated import AnnotatedPeople, Intrinsics, LabelledPoints, people_joined
 from probbody.data.joint_sets import MPI_INF_3DHP17, MPI_INF_3DHP28, OPENPOSE18, SPIN24
 from probbody.errors import BadInput
 
@@ -28,6 +28,13 @@ def test_points_know_their_number_and_people_their_names() -> None:
         LabelledPoints(torch.zeros(2, 5, 3), torch.ones(2, 5), SPIN24)
     with pytest.raises(BadInput, match="different names"):
         AnnotatedPeople("a", "b", ("x", "y"), ("same", "same"), ("v", "v"))
+
+
+def test_cameras_of_annotations_follow_their_dtype() -> None:
+    focal = torch.full((2, 2), 100.0, dtype=torch.float64)
+    camera = Intrinsics(focal, focal / 2).cameras((100, 100))
+    seen = camera.project(torch.tensor([[[0.0, 0.0, 2.0]]], dtype=torch.float64).expand(2, 1, 3))
+    torch.testing.assert_close(seen[:, 0, :2], focal / 2)
 
 
 def test_what_one_part_lacks_the_whole_lacks() -> None:

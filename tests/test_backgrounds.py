@@ -130,6 +130,10 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         MixtureBackground(torch.zeros(2), unit(2, D), torch.ones(2))
     with pytest.raises(ValueError, match="scale"):
         GaussianBackground(unit(D), 0.0)
+    with pytest.raises(ValueError, match="concentration"):
+        VonMisesFisherBackground(unit(D), math.inf)
+    with pytest.raises(ValueError, match="scale"):
+        GaussianBackground(unit(D), math.inf)
 
 
 def test_a_share_of_the_background_may_be_anything() -> None:

@@ -14,10 +14,12 @@ from torch import Tensor
 from probbody.bodies.regressors import KeypointRegressor
 from probbody.bodies.skinned import SkinnedBody
 from probbody.bodies.tubes import tubes
+from probbody.errors import BadInput
 from probbody.geometry.cameras import CameraRig, PinholeCamera
 from probbody.geometry.rotations import matrix_to_quaternion
 from probbody.inference import (
     LBFGS,
+    Adam,
     BodyELBO,
     Fit,
     NonFiniteError,
@@ -253,22 +255,34 @@ def test_geman_mcclure_is_a_choice() -> None:
 def test_non_finite_values_stop_the_fit_and_name_the_site() -> None:
     story = model()
     observation, _ = seen(story, 3)
-    broken = observation.keypoints.clone()
-    broken[1, 4, 0] = torch.nan
-    with pytest.raises(NonFiniteError, match=r"site 'keypoints' is not finite at step 0 \(bodies 1\)"):
-        fit_map(story, Observation(observation.camera, broken), steps=3)
+    start = {"noise": torch.tensor([[0.1, torch.nan, 0.1]])}
+    with pytest.raises(NonFiniteError, match=r"site 'noise' is not finite at step 0 \(bodies 1\)"):
+        fit_map(story, observation, steps=3, start=start)
 
     told = seen(story, 3)[1]
 
     def cliff(observation: Observation) -> Pose:
         with pyro.plate("bodies", len(observation)):
-            height = pyro.sample("height", dist.Normal(1.0, 1.0))
+            height = pyro.sample("height", dist.LogNormal(0.0, 1.0))
             pyro.factor("cliff", (height - 0.9).sqrt() * -100)
         return told
 
     with pytest.raises(NonFiniteError, match=r"'(cliff|gradient of height)' is not finite at step [1-9]") as caught:
         fit_map(cliff, observation, steps=50, rate=0.1)
-    assert torch.isfinite(caught.value.best["height"]).all()
+    assert (caught.value.best["height"] >= 0.9).all(), "values of the site, and not of what the guide moves"
+
+
+def test_wrong_parts_are_refused_in_a_sentence() -> None:
+    for wrong in ({"focal_spread": -1.0}, {"depth": 0.0}):
+        with pytest.raises(ValueError, match="expected a spread of 0 or more and a depth above 0"):
+            model(**wrong)
+    with pytest.raises(ValueError, match="outliers: expected"):
+        NormalOrAnywhere(outliers=1.5)
+    with pytest.raises(ValueError, match="sigma, scale: expected both above 0"):
+        GemanMcClureNoise(sigma=0.0)
+    for noise in (NormalOrAnywhere(), GemanMcClureNoise()):
+        with pytest.raises(ValueError, match="expected 17, those of the model's layout in all views, found 1"):
+            fit_map(model(noise=noise), Observation(camera(1), torch.ones(1, 1, 3)), steps=1)
 
 
 def test_wrong_wholes_are_refused_in_a_sentence() -> None:
@@ -296,6 +310,87 @@ def test_a_fit_travels_through_a_file(tmp_path) -> None:
         torch.testing.assert_close(getattr(again, name), getattr(fit, name))
     torch.testing.assert_close(again.pose.rotations, fit.pose.rotations)
     assert again.draws.keys() == fit.draws.keys()
+
+
+@pytest.mark.parametrize("name", ["fit", "fit.dat", "fit.npz"])
+def test_a_fit_is_whole_under_any_name(name: str, tmp_path) -> None:
+    story = model()
+    fit = fit_map(story, seen(story, 1)[0], steps=1)
+    fit.save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    torch.testing.assert_close(Fit.load(tmp_path / name).loss, fit.loss)
+    whole = (tmp_path / name).read_bytes()
+    for harm in (whole[: len(whole) // 2], whole[:200] + bytes(50) + whole[250:]):
+        (tmp_path / name).write_bytes(harm)
+        with pytest.raises(BadInput, match="expected a fit saved by probbody"):
+            Fit.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("site", ["shape", "pose", "orientation"])
+def test_what_is_known_of_each_body_holds_for_every_start(site: str) -> None:
+    story = model()
+    observation, truth = seen(story, 2)
+    known = {
+        "shape": truth.shape,
+        "pose": story.pose_prior.encode(truth.rotations[:, 1:]),
+        "orientation": matrix_to_quaternion(truth.rotations[:, 0]),
+    }[site]
+    told = poutine.condition(story, data={site: known})
+    fit = fit_keypoints(told, story.body, story.pose_prior, observation, steps=40)
+    assert site not in fit.draws
+    assert fit.licences == story.licences
+    found = {"shape": fit.pose.shape, "pose": fit.pose.rotations[:, 1:], "orientation": fit.pose.rotations[:, 0]}
+    true = {"shape": truth.shape, "pose": truth.rotations[:, 1:], "orientation": truth.rotations[:, 0]}
+    torch.testing.assert_close(found[site], true[site], atol=1e-5, rtol=0)
+    alone = poutine.condition(story, data={site: known[1:]})
+    again = fit_keypoints(alone, story.body, story.pose_prior, observation[1], steps=40)
+    torch.testing.assert_close(again.loss, fit.loss[1:], atol=0.2, rtol=0)
+
+
+def test_settled_is_asked_of_the_last_stage_alone() -> None:
+    story = model()
+    observation, _ = seen(story, 1)
+    lightly = Stage(60, None, Adam(0.05), {"keypoints": 0.01})
+    fit = fit_map(story, observation, stages=(lightly, Stage(6, None, Adam(0.02))))
+    assert fit.losses[-7] - fit.losses[-8] > 100, "other weights"
+    assert fit.losses[-7] - fit.losses[-1] > 10
+    assert not fit.converged.any()
+
+
+def test_heavy_tails_can_be_fitted_and_sites_outside_the_plate_are_named() -> None:
+    told = seen(model(), 2)[1]
+
+    def single(observation: Observation) -> Pose:
+        with pyro.plate("bodies", len(observation)):
+            height = pyro.sample(
+                "height", dist.HalfCauchy(1.0)
+            )  # its mean is infinite, its mode the end of its support
+            pyro.sample("seen", dist.Normal(height, 0.1), obs=torch.full((2,), 0.7))
+        return told
+
+    fit = fit_map(single, Observation(camera(2)), steps=300, rate=0.1)
+    torch.testing.assert_close(fit.draws["height"], torch.full((1, 2), 0.69), atol=0.02, rtol=0)
+
+    def half_outside(observation: Observation) -> Pose:
+        common = pyro.sample("common", dist.Normal(0.0, 1.0))
+        with pyro.plate("bodies", len(observation)):
+            pyro.sample("height", dist.Normal(common, 1.0))
+        return told
+
+    def one_for_all(observation: Observation) -> Pose:
+        pyro.sample("common", dist.Normal(torch.zeros(1), 1.0).to_event(1))
+        return single(observation)
+
+    with pytest.raises(ValueError, match="expected all sites in the plate 'bodies', found common outside"):
+        fit_map(half_outside, Observation(camera(2)), steps=1)
+    with pytest.raises(ValueError, match="expected all sites in the plate 'bodies' of 2, found common outside"):
+        fit_map(one_for_all, Observation(camera(2)), steps=1)
+
+
+def test_a_model_follows_its_dtype() -> None:
+    story = model().to(torch.float64)
+    trace = poutine.trace(story).get_trace(Observation(camera(2).to(torch.float64)))
+    assert all(trace.nodes[site]["value"].dtype == torch.float64 for site in SITES)
 
 
 def test_noise_follows_its_arguments() -> None:

@@ -1,6 +1,9 @@
 """Captured motion is read as it was made, and files that are none are refused in a sentence."""
 
+import io
 import os
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from probbody.data.amass import read_amass
 from probbody.data.bvh import read_bvh
 from probbody.data.capture import read_motion, read_motions
 from probbody.data.motion import is_held_out, mirrored, read_arrays, read_motion_npz
-from probbody.data.rigs import DAZ, read_motion_bvh
+from probbody.data.rigs import DAZ, Rig, read_motion_bvh
 from probbody.errors import BadInput
 from probbody.geometry.rotations import axis_angle_to_matrix, geodesic_angle
 
@@ -71,8 +74,27 @@ HARMS = {
     "two roots": lambda text: text.replace("MOTION", "ROOT other { }\nMOTION"),
     "no frames": lambda text: text.replace("Frames: 2", "Frames: 0"),
     "no time": lambda text: text.replace("0.05", "0"),
+    "infinite offset": lambda text: text.replace("OFFSET 2 0 0", "OFFSET 1e400 0 0"),
+    "superscript channels": lambda text: text.replace("CHANNELS 2", "CHANNELS ²"),
     "too deep": lambda text: "HIERARCHY ROOT a {" + " JOINT a {" * 5000 + "MOTION",
 }
+
+
+def test_a_joint_may_be_named_motion_and_a_file_begin_with_a_mark(tmp_path: Path) -> None:
+    path = tmp_path / "small.bvh"
+    path.write_text(SMALL.replace("ROOT pelvis", "ROOT MOTION_root"), encoding="utf-8-sig")
+    assert read_bvh(path).skeleton.names == ("MOTION_root", "upper arm")
+
+
+def test_the_first_frame_is_motion_unless_a_rig_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "small.bvh"
+    path.write_text(SMALL)
+    rig = Rig("own", {"pelvis": ("pelvis",)}, metres=1.0, first_is_rest=False)
+    assert len(read_motion_bvh(path, rig=rig)) == 2
+    assert len(read_motion_bvh(path, rig=replace(rig, first_is_set=True))) == 1
+    assert len(read_motion_bvh(path, rig=replace(rig, first_is_rest=True))) == 1
+    with pytest.raises(BadInput, match="every: expected 1 or more, found 0"):
+        read_motion_bvh(path, rig=rig, every=0)
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -181,6 +203,16 @@ BROKEN = {
     "clip beyond the end": _with("length", [4, 900]),
     "uneven clips": _with("start", [0]),
     "objects": _with("clip", np.array([{}, None], dtype=object)),
+    "no rate": _with("fps", np.nan),
+    "a rate of nothing": _with("fps", 0),
+    "a rate in words": _with("fps", "fast"),
+    "two rates": _with("fps", [30, 60]),
+    "a single pose": _with("poses", 0.0),
+    "a start in words": _with("start", ["a", "b"]),
+    "a start that is none": _with("start", [0.0, np.nan]),
+    "poses in words": _with("poses", np.full((6, 24, 3), "a")),
+    "complex poses": _with("poses", np.full((6, 24, 3), 1j)),
+    "more than single precision holds": _with("poses", np.full((6, 24, 3), 1e300)),
 }
 
 
@@ -197,6 +229,16 @@ def test_a_broken_motion_file_is_refused_in_a_sentence(harm: str, tmp_path: Path
 def test_what_is_no_npz_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "motion.npz"
     path.write_bytes(data)
+    with pytest.raises(BadInput, match=r"motion\.npz: expected"):
+        read_arrays(path)
+
+
+def test_a_header_that_promises_petabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "motion.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**14, 24, 3)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("poses.npy", header.getvalue() + bytes(64))
     with pytest.raises(BadInput, match=r"motion\.npz: expected"):
         read_arrays(path)
 
@@ -231,8 +273,14 @@ def test_amass_of_both_generations(generation: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"poses": np.zeros((5, 100))}, {"trans": np.zeros((4, 3))}, {"poses": np.full((5, 156), np.inf)}],
-    ids=["width", "trans", "infinite"],
+    [
+        {"poses": np.zeros((5, 100))},
+        {"trans": np.zeros((4, 3))},
+        {"poses": np.full((5, 156), np.inf)},
+        {"mocap_framerate": np.array("fast")},
+        {"mocap_framerate": np.array(np.inf)},
+    ],
+    ids=["width", "trans", "infinite", "words", "rate"],
 )
 def test_a_broken_amass_file_is_refused(change: dict[str, np.ndarray], tmp_path: Path) -> None:
     path = tmp_path / "walk.npz"

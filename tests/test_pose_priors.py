@@ -300,6 +300,14 @@ def test_the_volume_is_the_determinant_of_the_exponential_map() -> None:
         torch.testing.assert_close(torch.linalg.det(jacobian).log(), log_volume(angle[None])[0])
 
 
+def test_the_volume_of_small_angles_is_as_good_in_single_precision() -> None:
+    size = torch.tensor([1e-6, 0.0099, 0.0101, 0.0121, 0.02, 0.05, 1.0, 3.1])
+    angles = torch.stack([size, torch.zeros_like(size), torch.zeros_like(size)], dim=-1).requires_grad_()
+    (slope,) = torch.autograd.grad(log_volume(angles).sum(), angles)
+    half = size.double() / 2
+    torch.testing.assert_close(slope[:, 0].double(), 1 / half.tan() - 1 / half, atol=2e-5, rtol=1e-3)
+
+
 def test_bad_parameters_are_refused() -> None:
     with pytest.raises(BadInput, match="spread"):
         GaussianPose.independent(5, 0.0)

@@ -95,3 +95,5 @@ def test_too_few_or_coinciding_points_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=f"{name} points of one set all lie in one place"):
             similarity(source, target)
+    with pytest.raises(ValueError, match="the target points must be finite"):
+        similarity(good, torch.where(good == good.max(), torch.nan, good))

@@ -254,6 +254,8 @@ WRONG = {
     "root": {"parents": (0, 0, 1, 2)},
     "as many names": {"joint_names": ("a", "b")},
     "joint_template must be finite": {"joint_template": torch.full((4, 3), math.nan).double()},
+    "vertices 0 to [0-9]*, not -1": {"faces": torch.tensor([[0, 1, -1]])},
+    "faces must have the shape": {"faces": torch.zeros(1, 4, dtype=torch.int64)},
     "faces must name vertices": {"faces": torch.tensor([[0, 1, 10**6]])},
     "pose_directions must have the shape": {"pose_directions": torch.zeros(len(arm().template), 3, 5).double()},
     "regressor of 'x'": {"regressors": {"x": KeypointRegressor(torch.tensor([10**6]), torch.ones(1, 1))}},
@@ -281,6 +283,13 @@ def test_tubes_are_closed_and_face_outwards(body: SkinnedBody) -> None:
     assert all(piece.volume > 0 for piece in mesh.split())
     assert len(mesh.split()) == len(body.parents) - 1
     assert mesh.bounds[0].min() < body.joint_template.min()
+
+
+def test_joints_may_be_whole_numbers_and_tubes_must_have_girth() -> None:
+    whole = tubes(torch.tensor([[0, 0, 0], [0, 2, 0]]), [-1, 0])
+    assert torch.equal(whole.template, tubes([[0.0, 0, 0], [0, 2.0, 0]], [-1, 0]).template)
+    with pytest.raises(BadInput, match="a positive radius"):
+        tubes([[0.0, 0, 0], [0, 2.0, 0]], [-1, 0], radius=-1.0)
 
 
 def test_a_tube_is_as_thick_as_told_and_grows() -> None:

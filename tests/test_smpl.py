@@ -159,6 +159,15 @@ def test_all_that_is_wrong_is_told_in_one_sentence(tmp_path: Path) -> None:
         ({"kintree_table": np.full((2, 24), 23)}, "each parent before its children"),
         ({"f": np.zeros((4, 4), dtype=np.uint32)}, r"f should have the shape \(any, 3\)"),
         ({"f": np.full((4, 3), 60)}, "f should name vertices 0 to 59, but names 60"),
+        ({"f": np.array([[-1, 0, 1]])}, "f should name vertices 0 to 59, but names -1"),
+        ({"v_template": np.full((60, 3), "text")}, "lacks v_template"),
+        ({"num_shape": np.array([5, 5])}, "num_shape should be one whole number, but is"),
+        ({"num_shape": np.array(-1)}, "num_shape should be one whole number, but is -1"),
+        ({"num_shape": np.array(np.nan)}, "num_shape should be one whole number, but is nan"),
+        (
+            {"J_regressor": scipy.sparse.coo_matrix((60_000, 60_000))},
+            r"found a sparse matrix of the shape \(60000, 60000\)",
+        ),
         ({"shapedirs": np.full((60, 3, 10), np.nan)}, "shapedirs should be finite"),
         ({"weights": np.full((60, 24), 0.1)}, "weights should sum to 1 for each vertex, but one sums to 2.4"),
     ],
@@ -167,6 +176,26 @@ def test_a_wrong_array_is_named(changes: dict[str, Any], told: str, tmp_path: Pa
     with pytest.raises(BadInput, match=told) as refusal:
         smpl(model_file("smpl", tmp_path, **changes))
     assert "smpl_model_FEMALE.pkl" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("regressor", "told"),
+    [
+        (np.full((17, 60), np.nan), "finite numbers, found NaN"),
+        (np.full((17, 60), "a"), r"found \(17, 60\) of <U1"),
+        (np.zeros((17, 59)), r"found \(17, 59\)"),
+    ],
+)
+def test_a_wrong_published_regressor_is_refused(regressor: np.ndarray, told: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "h36m.npy", regressor)
+    with pytest.raises(BadInput, match=told):
+        smpl(model_file("smpl", tmp_path), h36m=tmp_path / "h36m.npy")
+
+
+def test_an_archive_is_no_published_regressor(tmp_path: Path) -> None:
+    np.savez(tmp_path / "h36m.npz", a=np.zeros((17, 60)))
+    with pytest.raises(BadInput, match="found an archive of several"):
+        smpl(model_file("smpl", tmp_path), h36m=tmp_path / "h36m.npz")
 
 
 def test_another_file_is_told_apart(tmp_path: Path) -> None:

@@ -223,6 +223,30 @@ def test_a_rig_tells_where_the_body_stands_and_how_it_is_turned(body: SkinnedBod
     assert ((cameras.place(starts["place"][0]) - pose.translation).norm(dim=-1) < 0.35).all()
 
 
+@pytest.mark.parametrize("gone", [slice(17, 34), [5, 6, 11, 12], slice(0, 17)], ids=["second", "torso", "first"])
+def test_two_views_that_share_too_little_still_give_a_start(body: SkinnedBody, gone: slice | list[int]) -> None:
+    prior = gaussian_prior()
+    pose = people(body, prior, 6, turned=False)
+    pose = replace(pose, translation=torch.tensor([0.5, 0.0, 0.0]).expand(6, 3))
+    cameras = rig(2, 6, torch.float32)
+    observation = seen(body, pose, "coco17", cameras)
+    assert observation.keypoints is not None
+    keypoints = observation.keypoints.clone()
+    keypoints[:3, gone, 2] = 0.0
+    starts = keypoint_starts(body, prior, replace(observation, keypoints=keypoints))
+    whole = keypoint_starts(body, prior, observation)
+    away = torch.stack([cameras.place(each) - pose.translation for each in starts["place"]]).norm(dim=-1)
+    assert (away[:, :3] < 3.0).all(), "metres; one view knows the distance by the bones alone"
+    for name, value in starts.items():
+        torch.testing.assert_close(value[:, 3:], whole[name][:, 3:])
+
+
+def test_no_turns_are_no_start(body: SkinnedBody) -> None:
+    camera = PinholeCamera.looking_ahead(FOCAL, SIZE)
+    with pytest.raises(ValueError, match="expected one turn or more"):
+        keypoint_starts(body, gaussian_prior(), Observation(camera, torch.ones(1, 17, 3)), turns=())
+
+
 def test_alternatives_are_what_a_pose_is_mistaken_for() -> None:
     body, prior = open_body(), GaussianPose.independent(21, 0.3)
     torch.manual_seed(1)

@@ -411,6 +411,14 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="2 bodies"):
         renderer().draw(kernels, attributes, ahead(3))
     surface, carried = tube_surface()
+    for value in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="optical depth above zero"):
+            VolumeRenderer(carried, opacity=value)
+        with pytest.raises(ValueError, match="expected a positive cut"):
+            VolumeRenderer(carried, cut=value)
+    for value in (-0.1, 1.0, math.nan):
+        with pytest.raises(ValueError, match="a faint share of 0 or more and below 1"):
+            VolumeRenderer(carried, faint=value)
     with pytest.raises(ValueError, match="height and width"):
         VolumeRenderer(carried).sample(surface, torch.zeros(2, 1, 5, 5, dtype=F64), ahead(2))
 

@@ -62,9 +62,9 @@ class Measured(Record):
 
     def save(self, path: Path) -> None:
         """Whole or not at all."""
-        with written_whole(path) as temporary:
-            arrays: dict[str, Any] = {each.name: getattr(self, each.name).numpy() for each in fields(self)}
-            np.savez_compressed(temporary, **arrays)
+        arrays: dict[str, Any] = {each.name: getattr(self, each.name).numpy() for each in fields(self)}
+        with written_whole(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Measured":

@@ -151,8 +151,10 @@ class SkinnedBody(ArticulatedBody):
             raise BadInput(
                 f"SkinnedBody: every row of weights must sum to 1, but one is off by {off:.3g}; divide it by its sum."
             )
-        if len(self.faces) and not 0 <= int(self.faces.min()) <= int(self.faces.max()) < points:
-            raise BadInput(f"SkinnedBody: faces must name vertices 0 to {points - 1}, not {int(self.faces.max())}.")
+        if self.faces.ndim != 2 or self.faces.shape[1] != 3:
+            raise BadInput(f"SkinnedBody: faces must have the shape (F, 3), not {tuple(self.faces.shape)}.")
+        if len(strangers := self.faces[(self.faces < 0) | (self.faces >= points)]):
+            raise BadInput(f"SkinnedBody: faces must name vertices 0 to {points - 1}, not {int(strangers[0])}.")
         for layout, regressor in self.regressors.items():
             if (
                 len(regressor.columns)

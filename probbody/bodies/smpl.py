@@ -134,19 +134,23 @@ def _arrays(path: Path) -> dict[str, Any]:
         found = read_pickle(path)
         if not isinstance(found, dict):
             raise BadInput(f"{path}: expected a dictionary of arrays as SMPL files hold, found {type(found).__name__}.")
-    dense = {
-        key: value.toarray() if hasattr(value, "toarray") else value for key, value in found.items() if key in wanted
-    }
+    dense = {key: _dense(value, key, path) for key, value in found.items() if key in wanted}
     return {
-        key: value.astype(np.float64) if key in KEYS and value.dtype.kind in "iuf" else value
+        key: value.astype(np.float64) if key in KEYS else value
         for key, value in dense.items()
-        if isinstance(value, np.ndarray) and value.dtype.kind in "iufU"
+        if isinstance(value, np.ndarray) and value.dtype.kind in ("U" if key == "variant" else "iuf")
     }
 
 
-def _is_sparse(value: Any) -> bool:
-    """A sparse matrix of a size that a regressor could have; a larger one would fill the memory when made dense."""
-    return scipy.sparse.issparse(value) and math.prod(value.shape) < 1 << 26
+def _dense(value: Any, key: str, path: Path) -> Any:
+    """A sparse matrix whole, if it is of a size that a regressor could have: a larger one would fill the memory."""
+    if not scipy.sparse.issparse(value):
+        return value
+    if math.prod(value.shape) >= 1 << 26:
+        raise BadInput(
+            f"{path}: expected {key} of joints x vertices, found a sparse matrix of the shape {value.shape}."
+        )
+    return value.toarray()
 
 
 def _inspected(arrays: dict[str, Any], path: Path) -> SmplFile:
@@ -162,7 +166,7 @@ def _inspected(arrays: dict[str, Any], path: Path) -> SmplFile:
         )
     faults = _faults(arrays, vertices, joints)
     directions = (0, *arrays["shapedirs"].shape)[-1] if "shapedirs" in arrays else 0
-    if "num_shape" in arrays:
+    if "num_shape" in arrays and not faults:
         directions = min(directions, int(arrays["num_shape"]))
     elif kind == "smplx":
         directions = 300 if directions >= _FULL else min(directions, 10)
@@ -188,8 +192,14 @@ def _faults(arrays: dict[str, Any], vertices: int, joints: int) -> tuple[str, ..
                 faults.append(f"{key} should have the shape ({wanted}), but has {found}")
             elif not np.isfinite(arrays[key]).all():
                 faults.append(f"{key} should be finite, but has NaN or infinity")
-    if "f" in arrays and not faults and not 0 <= arrays["f"].min(initial=0) <= arrays["f"].max(initial=0) < vertices:
-        faults.append(f"f should name vertices 0 to {vertices - 1}, but names {arrays['f'].max():.0f}")
+    if not vertices:
+        faults.append("v_template should have one vertex or more, but has none")
+    if (told := arrays.get("num_shape")) is not None and not (told.size == 1 and told >= 0 and told == told // 1):
+        faults.append(f"num_shape should be one whole number, but is {told.tolist()}")
+    if "f" in arrays and not faults:
+        strangers = arrays["f"][(arrays["f"] < 0) | (arrays["f"] >= vertices)]
+        if strangers.size:
+            faults.append(f"f should name vertices 0 to {vertices - 1}, but names {strangers[0]:.0f}")
     sums = arrays["weights"].sum(-1)
     if not faults and np.abs(sums - 1).max(initial=0) > 1e-3:
         faults.append(f"weights should sum to 1 for each vertex, but one sums to {sums[np.abs(sums - 1).argmax()]:.3g}")
@@ -223,10 +233,15 @@ def _parents(kintree_table: np.ndarray) -> tuple[int, ...]:
 def _h36m(path: Path, vertices: int) -> np.ndarray:
     try:
         regressor = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise BadInput(f"{path}: expected a (17, {vertices}) array, but the file cannot be read ({error}).") from error
-    if regressor.shape != (17, vertices):
-        raise BadInput(f"{path}: expected a (17, {vertices}) array, found {regressor.shape}.")
+    if not isinstance(regressor, np.ndarray):
+        regressor.close()
+        raise BadInput(f"{path}: expected a (17, {vertices}) array, found an archive of several.")
+    if regressor.shape != (17, vertices) or regressor.dtype.kind not in "iuf":
+        raise BadInput(f"{path}: expected a (17, {vertices}) array, found {regressor.shape} of {regressor.dtype}.")
+    if not np.isfinite(regressor).all():
+        raise BadInput(f"{path}: expected a (17, {vertices}) array of finite numbers, found NaN or infinity.")
     return regressor
 
 

@@ -1,7 +1,9 @@
 """A body from a skeleton alone: a closed tube around every bone."""
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..errors import BadInput
@@ -14,7 +16,7 @@ _GIRTH = 0.15  # one standard deviation of thickness
 
 
 def tubes(
-    joints: Float[Tensor, "J 3"] | list[list[float]] | list[tuple[float, float, float]],
+    joints: Float[Tensor, "J 3"] | Int[Tensor, "J 3"] | list[list[float]] | list[tuple[float, float, float]],
     parents: tuple[int, ...] | list[int],
     *,
     names: tuple[str, ...] | None = None,
@@ -37,9 +39,10 @@ def tubes(
     has no bone, so that its own rotation moves nothing. A bone without length gets no tube. The layout ``joints`` has every
     joint as a keypoint. Joints that are no tree, or that all lie in one place, are a BadInput.
     """
-    places = torch.as_tensor(joints, dtype=None if isinstance(joints, Tensor) else torch.get_default_dtype())
+    exact = isinstance(joints, Tensor) and joints.is_floating_point()
+    places = torch.as_tensor(joints, dtype=None if exact else torch.get_default_dtype())
     tree = tuple(int(parent) for parent in parents)
-    _refuse_nonsense(places, tree, rings, sides)
+    _refuse_nonsense(places, tree, radius, rings, sides)
     bones = [
         joint for joint, parent in enumerate(tree) if parent >= 0 and bool((places[joint] != places[parent]).any())
     ]
@@ -65,13 +68,15 @@ def tubes(
     )
 
 
-def _refuse_nonsense(places: Tensor, tree: tuple[int, ...], rings: int, sides: int) -> None:
+def _refuse_nonsense(places: Tensor, tree: tuple[int, ...], radius: float, rings: int, sides: int) -> None:
     if places.ndim != 2 or places.shape != (len(tree), 3):
         raise BadInput(
             f"tubes: joints must have the shape ({len(tree)}, 3), one row a parent, not {tuple(places.shape)}."
         )
-    if rings < 2 or sides < 3:
-        raise BadInput(f"tubes: a tube needs 2 rings and 3 sides or more, not {rings} and {sides}.")
+    if rings < 2 or sides < 3 or not 0 < radius < math.inf:
+        raise BadInput(
+            f"tubes: a tube needs a positive radius, 2 rings and 3 sides or more, not {radius}, {rings} and {sides}."
+        )
     try:
         check_tree(tree)
     except ValueError as error:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..errors import BadInput
 from ..geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from .motion import Clip, Motion, read_arrays
+from .fields import Fields, single
+from .motion import Clip, Motion, rate_of, read_arrays
 
 LICENCE = "AMASS, non-commercial research (amass.is.tue.mpg.de)"
 _RATES = ("mocap_framerate", "mocap_frame_rate")
@@ -29,40 +30,25 @@ def read_amass(path: str | Path, *, y_up: bool = True, licence: str = LICENCE) -
     constant of a few decimetres at most, since SMPL turns about a pelvis whose place depends on the shape.
     """
     arrays = read_arrays(path)
-    rate = next((arrays[name] for name in _RATES if name in arrays), None)
-    if rate is None or "trans" not in arrays:
+    named = next((name for name in _RATES if name in arrays), None)
+    if named is None or "trans" not in arrays:
         raise BadInput(f"{path}: expected trans and mocap_framerate or mocap_frame_rate, found {sorted(arrays)}.")
-    poses = _poses(path, arrays)
-    trans, frames = arrays["trans"], len(poses)
-    if trans.shape != (frames, 3) or np.size(rate) != 1 or not float(rate) > 0:
-        raise BadInput(
-            f"{path}: expected trans ({frames}, 3) and a positive frame rate, found {trans.shape} and {rate}."
-        )
-    if not (np.isfinite(poses).all() and np.isfinite(trans).all()):
-        raise BadInput(f"{path}: expected finite poses and trans, found NaN or infinity.")
+    held = Fields(path, arrays)
+    rate, poses = rate_of(held, named), _poses(held)
+    frames, translation = len(poses), single(held.take("trans", ("N", 3)))
     angles = torch.zeros(frames, 24, 3)
-    angles[:, :_BODY] = torch.from_numpy(poses.astype(np.float32)).reshape(frames, _BODY, 3)
-    translation = torch.from_numpy(trans.astype(np.float32))
+    angles[:, :_BODY] = single(poses).reshape(frames, _BODY, 3)
     if y_up:
         angles[:, 0], translation = _stood_up(angles[:, 0], translation)
     clip = Clip(Path(path).stem, str(Path(path).parent.name), 0, frames, source="AMASS")
-    return Motion(angles, translation, torch.ones(frames, dtype=torch.bool), (clip,), float(rate), licence)
+    return Motion(angles, translation, torch.ones(frames, dtype=torch.bool), (clip,), rate, licence)
 
 
-def _poses(path: str | Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+def _poses(held: Fields) -> np.ndarray:
     """Root and body axis-angles, N x 66."""
-    if "root_orient" in arrays and "pose_body" in arrays:
-        root, body = arrays["root_orient"], arrays["pose_body"]
-        if root.ndim != 2 or root.shape[1] != 3 or body.shape != (len(root), 63):
-            raise BadInput(
-                f"{path}: expected root_orient (N, 3) and pose_body (N, 63), found {root.shape}, {body.shape}."
-            )
-        return np.concatenate([root, body], axis=1)
-    poses = arrays.get("poses")
-    if poses is None or poses.ndim != 2 or poses.shape[1] not in (72, 156, 165):
-        found = "none" if poses is None else poses.shape
-        raise BadInput(f"{path}: expected poses of shape (N, 156), (N, 165) or (N, 72), found {found}.")
-    return poses[:, : 3 * _BODY]
+    if "root_orient" in held and "pose_body" in held:
+        return np.concatenate([held.take("root_orient", ("N", 3)), held.take("pose_body", ("N", 63))], axis=1)
+    return held.take("poses", ("N", 156), ("N", 165), ("N", 72))[:, : 3 * _BODY]
 
 
 def _stood_up(

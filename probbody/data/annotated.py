@@ -46,7 +46,7 @@ class LabelledPoints(Record):
         """The same points in the order of another set, by name; what is not here has confidence 0."""
         names = self.joints.names
         order = [names.index(joint) if joint in names else 0 for joint in wanted.names]
-        there = torch.tensor([joint in names for joint in wanted.names])
+        there = torch.tensor([joint in names for joint in wanted.names], device=self.confidence.device)
         confidence = torch.where(there, self.confidence[:, order], 0.0)
         places = torch.where((confidence > 0).unsqueeze(-1), self.places[:, order], 0.0)
         return LabelledPoints(places, confidence, wanted, self.rooted)
@@ -77,8 +77,8 @@ class Intrinsics(Record):
 
     def cameras(self, size: tuple[int, int]) -> PinholeCamera:
         """Cameras for pictures of that height and width, ready for ``Crop.camera``."""
-        still = torch.eye(3).repeat(len(self.focal), 1, 1)
-        return PinholeCamera(self.focal, self.centre, still, torch.zeros(len(self.focal), 3), size)
+        still = torch.eye(3).to(self.focal).repeat(len(self.focal), 1, 1)
+        return PinholeCamera(self.focal, self.centre, still, self.focal.new_zeros(len(self.focal), 3), size)
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,3 @@ def is_rotation(turns: np.ndarray) -> np.ndarray:
     """Which 3 x 3 matrices are rotations, as far as files round them: orthogonal, and no reflections."""
     off = np.abs(turns @ turns.swapaxes(-1, -2) - np.eye(3)).max((-1, -2))
     return np.asarray((off <= 1e-2) & (np.linalg.det(turns) > 0))
-
-
-def single(numbers: np.ndarray) -> Tensor:
-    """As a tensor in single precision."""
-    return torch.from_numpy(np.ascontiguousarray(numbers, dtype=np.float32))

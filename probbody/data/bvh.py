@@ -1,5 +1,7 @@
 """BVH files: a tree of joints with any channels in any order, and its motion."""
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,16 +48,16 @@ def read_bvh(path: str | Path) -> BvhMotion:
     Position channels replace a joint's offset. Raises ``BadInput`` for a file that is cut short or is no BVH.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="strict")
+        text = Path(path).read_text(encoding="utf-8-sig", errors="strict")
     except FileNotFoundError as error:
         raise BadInput(f"{path}: expected a BVH file, found nothing there.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: expected a BVH file, found one that cannot be read as text.") from error
-    head, found, tail = text.partition("MOTION")
-    if not found:
+    head, *tail = re.split(r"(?<!\S)MOTION(?!\S)", text, maxsplit=1)
+    if not tail:
         raise BadInput(f"{path}: expected the word MOTION after the hierarchy, found none.")
     skeleton = _Reader(path, head).skeleton()
-    values, frame_time = _motion(path, tail, sum(map(len, skeleton.channels)))
+    values, frame_time = _motion(path, tail[0], sum(map(len, skeleton.channels)))
     rotations, places = _posed(skeleton, values)
     return BvhMotion(skeleton, rotations, places, frame_time)
 
@@ -109,7 +111,7 @@ class _Reader:
 
     def _channels(self) -> tuple[str, ...]:
         count = self._next()
-        if not count.isdigit() or int(count) > 6:
+        if not count.isdecimal() or int(count) > 6:
             raise BadInput(f"{self.path}: expected at most 6 CHANNELS, found {count!r}.")
         named = tuple(self._next() for _ in range(int(count)))
         for name in named:
@@ -123,6 +125,8 @@ class _Reader:
             x, y, z = map(float, words)
         except ValueError as error:
             raise BadInput(f"{self.path}: expected three numbers after OFFSET, found {' '.join(words)!r}.") from error
+        if not all(map(math.isfinite, (x, y, z))):
+            raise BadInput(f"{self.path}: expected finite numbers after OFFSET, found {' '.join(words)!r}.")
         return x, y, z
 
     def _expect(self, word: str) -> None:

@@ -14,8 +14,8 @@ import torch
 from ..bodies.joints import COCO17
 from ..errors import BadInput
 from ..geometry.rotations import matrix_to_axis_angle
-from .annotated import HALF, AnnotatedPeople, LabelledPoints, SmplLabels, is_rotation, single
-from .fields import Fields
+from .annotated import HALF, AnnotatedPeople, LabelledPoints, SmplLabels, is_rotation
+from .fields import Fields, single
 from .hmr_npz import square_boxes
 from .json_files import read_json
 

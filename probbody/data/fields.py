@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import BadInput
 
@@ -22,7 +23,10 @@ class Fields:
     def take(self, name: str, *shapes: Sequence[int | str], finite: bool = True) -> np.ndarray:
         """Numbers in float64, of one of the shapes; a missing, misshapen or (where ``finite``) non-finite array is refused."""
         try:
-            numbers = np.asarray(self.any(name), dtype=np.float64)
+            found = np.asarray(self.any(name))
+            if found.dtype.kind == "c":
+                raise TypeError("complex numbers")
+            numbers = np.asarray(found, dtype=np.float64)
         except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(
                 f"{self.source}: expected {name} to hold numbers, found something else ({error})."
@@ -34,8 +38,9 @@ class Fields:
         for length, letter in zip(numbers.shape, fitting[0], strict=True):
             if isinstance(letter, str):
                 self.sizes.setdefault(letter, (length, name))
-        if finite and not np.isfinite(numbers).all():
-            where = tuple(int(index) for index in np.argwhere(~np.isfinite(numbers))[0])
+        within = np.abs(numbers) <= np.finfo(np.float32).max  # all that is read is kept in single precision
+        if finite and not within.all():
+            where = tuple(int(index) for index in np.argwhere(~within)[0])
             raise BadInput(f"{self.source}: expected finite {name}, found {numbers[where]} at {where}.")
         return numbers
 
@@ -70,6 +75,11 @@ class Fields:
         known = [side for side in shape if isinstance(side, str) and side in self.sizes]
         told = " and ".join(f"{letter} = {self.sizes[letter][0]} as in {self.sizes[letter][1]}" for letter in known)
         return f"({sides})" + (f" with {told}" if told else "")
+
+
+def single(numbers: np.ndarray) -> torch.Tensor:
+    """As a tensor in single precision."""
+    return torch.from_numpy(np.ascontiguousarray(numbers, dtype=np.float32))
 
 
 def _text(word: Any) -> str:

@@ -14,8 +14,8 @@ import torch
 
 from ..bodies.joints import OPENPOSE25, JointSet
 from ..errors import BadInput
-from .annotated import HALF, AnnotatedPeople, LabelledPoints, SmplLabels, single
-from .fields import Fields
+from .annotated import HALF, AnnotatedPeople, LabelledPoints, SmplLabels
+from .fields import Fields, single
 from .joint_sets import SPIN24
 from .pickles import read_npz
 

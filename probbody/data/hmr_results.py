@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ..errors import BadInput
 from ..geometry.rotations import axis_angle_to_matrix
-from .annotated import is_rotation, single
-from .fields import Fields
+from .annotated import is_rotation
+from .fields import Fields, single
 from .json_files import read_json
 from .pickles import read_npz, read_pickle
 

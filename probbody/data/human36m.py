@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..bodies.joints import H36M17_MMPOSE, JointSet
 from ..errors import BadInput
-from .annotated import AnnotatedPeople, single
-from .fields import Fields
+from .annotated import AnnotatedPeople
+from .fields import Fields, single
 from .hmr_npz import read_hmr_npz
 from .pickles import read_npz
 

@@ -5,10 +5,11 @@ added to its keypoints; OpenPose's are taken as they are. What is missing has co
 """
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from jaxtyping import Bool, Float
@@ -34,9 +35,9 @@ class People:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, chosen: int | Sequence[int]) -> "People":
+    def __getitem__(self, chosen: SupportsIndex | Sequence[int]) -> "People":
         """Some of them; a single number keeps the body dimension."""
-        which = [chosen] if isinstance(chosen, int) else list(chosen)
+        which = [operator.index(chosen)] if isinstance(chosen, SupportsIndex) else list(chosen)
         if not all(-len(self) <= person < len(self) for person in which):
             raise BadInput(f"person: expected numbers 0 to {len(self) - 1}, found {chosen}.")
         boxes = None if self.boxes is None else self.boxes[which]
@@ -132,10 +133,12 @@ def _results(content: list[dict[str, Any]], path: Path, image: str | None) -> li
     if not all("keypoints" in entry and "image_id" in entry for entry in content):
         raise BadInput(f"{path}: expected 'image_id' and 'keypoints' for each person, found one without.")
     ids = {str(entry["image_id"]) for entry in content}
-    if image is not None and (len(ids) > 1 or PurePath(image).stem.isdigit()):
+    if image is not None and (len(ids) > 1 or PurePath(image).stem.isdecimal()):
         stem = PurePath(image).stem
         mine = {
-            key for key in ids if key in (image, stem) or (stem.isdigit() and key.isdigit() and int(key) == int(stem))
+            key
+            for key in ids
+            if key in (image, stem) or (stem.isdecimal() and key.isdecimal() and int(key) == int(stem))
         }
         if not mine:
             raise BadInput(f"{path}: expected the picture {image}, found {_few(ids)}.")

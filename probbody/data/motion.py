@@ -14,11 +14,14 @@ from torch import Tensor
 from ..bodies.joints import SMPL24
 from ..errors import BadInput
 from ..geometry.rotations import axis_angle_to_matrix
+from .fields import Fields, single
 from .notes import Refused
 from .pickles import check_unpacked
 
 # what a damaged archive raises, according to where it is damaged
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedError, MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,32 +135,29 @@ def read_motion_npz(path: str | Path, licence: str = "not stated") -> Motion:
     needed = {"poses", "trans", "valid", "fps", "clip", "start", "length"}
     if missing := sorted(needed - set(arrays)):
         raise BadInput(f"{path}: expected a motion file with {', '.join(sorted(needed))}, found none of {missing}.")
-    poses, frames = arrays["poses"], len(arrays["poses"])
-    if poses.shape != (frames, 24, 3):
-        raise BadInput(f"{path}: expected poses of shape (N, 24, 3), found {poses.shape}.")
-    if arrays["trans"].shape != (frames, 3) or arrays["valid"].shape != (frames,):
-        raise BadInput(f"{path}: expected trans and valid for {frames} frames, found {arrays['trans'].shape}.")
-    if not (np.isfinite(poses).all() and np.isfinite(arrays["trans"]).all()):
-        raise BadInput(f"{path}: expected finite poses and trans, found NaN or infinity.")
-    return Motion(
-        torch.from_numpy(poses.astype(np.float32)),
-        torch.from_numpy(arrays["trans"].astype(np.float32)),
-        torch.from_numpy(arrays["valid"].astype(bool)),
-        _clips(path, arrays, frames),
-        float(arrays["fps"]),
-        licence,
-    )
+    held = Fields(path, arrays)
+    poses, trans = (held.take("poses", ("N", 24, 3)), held.take("trans", ("N", 3)))
+    valid = held.take("valid", ("N",)).astype(bool)
+    clips = _clips(path, held, len(poses))
+    parts = (single(poses), single(trans), torch.from_numpy(valid))
+    return Motion(*parts, clips, rate_of(held, "fps"), licence)
 
 
-def _clips(path: str | Path, arrays: dict[str, np.ndarray], frames: int) -> tuple[Clip, ...]:
-    count = len(arrays["clip"])
-    blank = np.array([""] * count)
-    columns = [arrays.get(name, blank) for name in ("clip", "subject", "start", "length", "description", "source")]
-    if any(len(column) != count for column in columns):
-        raise BadInput(f"{path}: expected one entry a clip ({count}), found arrays of other lengths.")
+def rate_of(held: Fields, name: str) -> float:
+    """Frames a second."""
+    rate = float(held.take(name, (), (1,)).reshape(()))
+    if not rate > 0:
+        raise BadInput(f"{held.source}: expected a positive {name}, found {rate:g}.")
+    return rate
+
+
+def _clips(path: str | Path, held: Fields, frames: int) -> tuple[Clip, ...]:
+    names = held.words("clip", "K")
+    whole = [held.take(name, ("K",)).astype(int).tolist() for name in ("start", "length")]
+    told = [held.words(n, "K") if n in held else [""] * len(names) for n in ("subject", "description", "source")]
     clips = tuple(
-        Clip(str(name), str(subject), int(start), int(length), str(text), str(source))
-        for name, subject, start, length, text, source in zip(*columns, strict=True)
+        Clip(name, subject, start, length, text, source)
+        for name, start, length, subject, text, source in zip(names, *whole, *told, strict=True)
     )
     for clip in clips:
         if clip.start < 0 or clip.length < 0 or clip.start + clip.length > frames:

@@ -16,8 +16,8 @@ import scipy.io
 
 from ..bodies.joints import JointSet
 from ..errors import BadInput
-from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, boxes_around, people_joined, single
-from .fields import Fields
+from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, boxes_around, people_joined
+from .fields import Fields, single
 from .joint_sets import MPI_INF_3DHP17, MPI_INF_3DHP28
 
 LICENCE = "MPI-INF-3DHP, non-commercial research (vcai.mpi-inf.mpg.de/3dhp-dataset)"

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from ..bodies.joints import H36M14
 from ..errors import BadInput
-from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, SmplLabels, is_rotation, single
-from .fields import Fields
+from .annotated import HALF, AnnotatedPeople, Intrinsics, LabelledPoints, SmplLabels, is_rotation
+from .fields import Fields, single
 from .json_files import read_json
 
 LICENCE = "3DOH50K, non-commercial research (www.yangangwang.com)"

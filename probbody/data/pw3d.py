@@ -24,9 +24,8 @@ from .annotated import (
     boxes_around,
     is_rotation,
     people_joined,
-    single,
 )
-from .fields import Fields
+from .fields import Fields, single
 from .joint_sets import OPENPOSE18
 from .pickles import read_pickle
 

@@ -19,13 +19,14 @@ class Rig:
     """A rig by the joints that it gives to SMPL's; several that follow each other turn as their product.
 
     ``metres`` is the file's unit of length. Where ``first_is_rest``, frame 0 is a T-pose set by hand, against which the
-    rotations are taken, and is no motion; otherwise the zero pose is the T-pose.
+    rotations are taken; otherwise the zero pose is the T-pose. Where ``first_is_set``, as it then is, frame 0 is no motion.
     """
 
     name: str
     joints: dict[str, tuple[str, ...]]
     metres: float
     first_is_rest: bool
+    first_is_set: bool = False
 
     def fits(self, skeleton: Skeleton) -> bool:
         """Whether the skeleton has every joint that this rig needs."""
@@ -54,6 +55,7 @@ CGSPEED = Rig(
     ),
     metres=0.056444,
     first_is_rest=True,
+    first_is_set=True,
 )  # fmt: skip
 DAZ = Rig(
     "cgspeed DAZ",
@@ -65,6 +67,7 @@ DAZ = Rig(
     ),
     metres=0.01,
     first_is_rest=False,
+    first_is_set=True,
 )  # fmt: skip
 REACTIDLE = Rig(
     "ReActIdle",
@@ -86,16 +89,18 @@ def read_motion_bvh(
     """A BVH file in SMPL's joints, metres, one frame in ``every``.
 
     Without ``rig`` the one among ``RIGS`` that fits is taken. ``fps`` is the true rate of the file where its own is wrong
-    (subjects 60 and 61 of CMU's database: 60, not 120). Joints that the rig has not stay at rest. The first frame is
-    left out: cgspeed's files, DAZ's too, begin with a pose set by hand.
+    (subjects 60 and 61 of CMU's database: 60, not 120). Joints that the rig has not stay at rest. A first frame that was
+    set by hand, as in cgspeed's files, DAZ's too, is left out.
     """
+    if every < 1:
+        raise BadInput(f"every: expected 1 or more, found {every}.")
     held = read_bvh(path)
     rig = rig or next((known for known in RIGS if known.fits(held.skeleton)), None)
     if rig is None or not rig.fits(held.skeleton):
         raise BadInput(
             f"{path}: expected the joints of {_wanted(rig)}, found {', '.join(held.skeleton.names[:8])}, ..."
         )
-    first = 0 if rig is REACTIDLE else 1
+    first = int(rig.first_is_rest or rig.first_is_set)
     rotations = smpl_rotations(held, rig)[first::every]
     if len(rotations) == 0:
         raise BadInput(f"{path}: expected motion after the first frame, found none.")

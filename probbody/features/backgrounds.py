@@ -1,5 +1,7 @@
 """What is seen where the body is not: clutter and occluders."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from pyro.distributions import Normal
@@ -34,8 +36,8 @@ class VonMisesFisherBackground(Background):
 
     def __init__(self, direction: Float[Tensor, " D"], concentration: float) -> None:
         super().__init__()
-        if not concentration >= 0:
-            raise ValueError(f"concentration: expected zero or more, found {concentration}.")
+        if not 0 <= concentration < math.inf:
+            raise ValueError(f"concentration: expected zero or more, and finite, found {concentration}.")
         self.register_buffer("direction", direction)
         self.register_buffer("concentration", direction.new_tensor(concentration))
 
@@ -52,8 +54,8 @@ class GaussianBackground(Background):
 
     def __init__(self, location: Float[Tensor, " D"], scale: float) -> None:
         super().__init__()
-        if not scale > 0:
-            raise ValueError(f"scale: expected more than zero, found {scale}.")
+        if not 0 < scale < math.inf:
+            raise ValueError(f"scale: expected more than zero, and finite, found {scale}.")
         self.register_buffer("location", location)
         self.register_buffer("scale", location.new_tensor(scale))
 

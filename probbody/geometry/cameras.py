@@ -7,7 +7,7 @@ grow right and down; the centre of the first pixel is at (0.5, 0.5).
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from ..contracts import Camera
@@ -195,7 +195,7 @@ class WeakPerspectiveCamera(Record, Camera):
 
 
 @dataclass(frozen=True)
-class CameraRig(Camera):
+class CameraRig(Record, Camera):
     """Several cameras on the same body at once; codes of places are those of the first."""
 
     cameras: tuple[PinholeCamera, ...]
@@ -218,13 +218,6 @@ class CameraRig(Camera):
 
     def __len__(self) -> int:
         return len(self.cameras[0])
-
-    def __getitem__(self, index: int | slice | Int[Tensor, " N"] | list[int]) -> "CameraRig":
-        return type(self)(tuple(camera[index] for camera in self.cameras))
-
-    def to(self, *args: object, **kwargs: object) -> "CameraRig":
-        """Every camera moved."""
-        return type(self)(tuple(camera.to(*args, **kwargs) for camera in self.cameras))
 
     def project(self, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B M 3"]:
         """Pixels and depths of all points in the first view, then in the second, and so on."""

@@ -31,8 +31,9 @@ def similarity(
 ) -> Similarity:
     """The similarity with the least (weighted) sum of squared distances from the moved source to the target.
 
-    Without ``scaled`` the scale is 1. The gradient is finite. Fewer than three points of positive weight, or points of the
-    source or target that all lie in one place, are refused with a ValueError. Umeyama (1991), doi:10.1109/34.88573.
+    Without ``scaled`` the scale is 1. The gradient is finite. Fewer than three points of positive weight, points of the
+    source or target that all lie in one place, and points that are not finite are refused with a ValueError.
+    Umeyama (1991), doi:10.1109/34.88573.
     """
     weights = source.new_ones(source.shape[:2]) if weights is None else weights
     if bool(((weights > 0).sum(1) < 3).any()):
@@ -42,6 +43,8 @@ def similarity(
     centred, aim = source - source_mean, target - target_mean
     spread = (share * centred.square()).sum((1, 2))
     for name, points, variance in (("source", source, spread), ("target", target, (share * aim.square()).sum((1, 2)))):
+        if not bool(variance.isfinite().all()):
+            raise ValueError(f"similarity: the {name} points must be finite.")
         extent = points.detach().abs().amax((1, 2)) * torch.finfo(points.dtype).eps * 4
         if bool((variance <= extent.square()).any()):
             raise ValueError(f"similarity: the {name} points of one set all lie in one place.")

@@ -17,7 +17,8 @@ def log_volume(angles: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B"]:
     """
     square = angles.square().sum(-1)
     far = square.clamp_min(1e-4)
-    exact = 2 * (1 - far.sqrt().cos()) / far
+    half = far.sqrt() / 2
+    exact = (half.sin() / half).square()  # 1 - cos t would lose all of a small t
     return torch.where(square < 1e-4, 1 - square / 12, exact).log()
 
 

@@ -18,6 +18,7 @@ in depth. Nothing large is subtracted from anything large: x and y come from pix
 """
 
 import abc
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +55,9 @@ class ByThickness(OpticalDepth):
     peak: float = 2.0
     thick = True
 
+    def __post_init__(self) -> None:
+        _require_peak(self.peak)
+
     def amplitude(self, precisions: Float[Tensor, "B K 3 3"]) -> Float[Tensor, "B K"]:
         """Of a ray's depth peak * sqrt(largest eigenvalue) * (deviation along the ray), the first two."""
         return self.peak * largest_eigenvalue(precisions).sqrt()
@@ -65,6 +69,9 @@ class EachAlike(OpticalDepth):
 
     peak: float = 1.0
     thick = False
+
+    def __post_init__(self) -> None:
+        _require_peak(self.peak)
 
     def amplitude(self, precisions: Float[Tensor, "B K 3 3"]) -> Float[Tensor, "B K"]:
         """The peak."""
@@ -148,6 +155,11 @@ class _Rays:
         right, down = first + u * right, v * down  # (B, W, 3), (B, H, 3)
         apart = right.square().sum(-1).unsqueeze(1) + down.square().sum(-1).unsqueeze(2)
         return (apart + 2 * down @ right.mT).flatten()
+
+
+def _require_peak(peak: float) -> None:
+    if not 0 < peak < math.inf:
+        raise ValueError(f"peak: expected an optical depth above zero, and finite, found {peak}.")
 
 
 def _refuse_nonsense(kernels: Kernels) -> None:

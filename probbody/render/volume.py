@@ -49,6 +49,10 @@ class VolumeRenderer(Renderer):
         self.kernels = kernels
         self.opacity = opacity if isinstance(opacity, OpticalDepth) else ByThickness(opacity)
         self.absorption = absorption
+        if not 0 < cut < math.inf or not 0 <= faint < 1:
+            raise ValueError(
+                f"cut, faint: expected a positive cut and a faint share of 0 or more and below 1, found {cut}, {faint}."
+            )
         self.cut, self.faint = cut, faint
         self.tracing = tracing
 
