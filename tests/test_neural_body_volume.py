@@ -1,6 +1,7 @@
 """Neural body volumes are ordinary Pyro programs; their fits find bodies in features, and say what hides them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pyro
 import pyro.distributions as dist
@@ -18,6 +19,7 @@ from probbody.features.backgrounds import VonMisesFisherBackground
 from probbody.features.likelihoods import HardMax, LogMixture, SoftMax
 from probbody.geometry.kernels import surface_kernels
 from probbody.inference import Stage, fit_map
+from probbody.models import NeuralBodyVolume
 from probbody.models.evidence import Evidence, Scene
 from probbody.observation import Observation
 from probbody.quantities import Pose, Surface
@@ -69,6 +71,37 @@ def test_condition_and_block_work_on_it() -> None:
     only = fit(poutine.condition(told, data={"pose": sites["pose"]}), observation, _without(astray(sites), "pose"), 5)
     assert set(only.sites()) == SITES - {"pose"}
     assert torch.equal(only.pose.rotations[:, 1:], pose.rotations[:, 1:])
+
+
+def test_what_is_told_of_a_fit_is_told_at_its_focal_length() -> None:
+    known = story()
+    parts = known.image
+    told = NeuralBodyVolume(
+        known.body, parts.renderer, parts.field, parts.background, known.pose_prior, parts.likelihood, focal_spread=0.3
+    )
+    sites = truth(told, 2) | {"focal": torch.tensor([1.4, 0.7])}
+    observation, pose = seen(told, sites)
+    found = fit_map(told, observation, steps=0, start={name: value[None] for name, value in sites.items()})
+    zoomed = replace(observation, camera=observation.camera.zoomed(sites["focal"]))
+    torch.testing.assert_close(found.evidence, told.evidence(pose, zoomed))
+    torch.testing.assert_close(found.occlusion, told.occlusion(pose, zoomed))
+    assert (found.evidence > told.evidence(pose, observation) + 10).all()
+
+
+@pytest.mark.parametrize("handler", [poutine.condition, poutine.scale, poutine.block], ids=lambda each: each.__name__)
+def test_what_a_handler_wraps_still_tells_of_a_fit(handler: Callable) -> None:
+    told = story()
+    sites = truth(told, 2)
+    observation, _ = seen(told, sites)
+    options = {
+        "condition": {"data": {"shape": sites["shape"]}},
+        "scale": {"scale": 0.5},
+        "block": {"hide": ["features"]},
+    }
+    found = fit_map(handler(told, **options[handler.__name__]), observation, steps=1)
+    assert found.licences == told.licences
+    assert (found.evidence is None) == (handler is poutine.block), "hidden features say nothing"
+    assert (found.occlusion is None) == (handler is poutine.block)
 
 
 def test_where_features_are_missing_they_are_told() -> None:
