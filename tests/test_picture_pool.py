@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,10 +98,41 @@ def test_what_is_no_pool_is_refused_in_a_sentence(pictures: Pictures, folder: Pa
 
 def test_a_pool_of_other_options_is_not_gone_on_with(pictures: Pictures, folder: Path) -> None:
     upright = Pictures(open_body(), PriorPoses(mixture_prior()), DrawnBackdrops(), (64, 64))
+    with pytest.raises(BadInput, match=r"expected picture 8 of seed 0 as these options draw it, found other"):
+        fill(upright, folder, 0, 8, 20, shard=8)
+
+
+def test_a_pool_is_of_one_size_and_one_body(pictures: Pictures, folder: Path, tmp_path: Path) -> None:
     small = Pictures(open_body(), PriorPoses(vae_prior()), DrawnBackdrops(), (32, 32))
-    for other, name in ((upright, "found other"), (small, "found other images")):
-        with pytest.raises(BadInput, match=rf"expected picture 8 of seed 0 as these options draw it, {name}"):
-            fill(other, folder, 0, 8, 20, shard=8)
+    fine = Pictures(open_body("fine"), PriorPoses(vae_prior()), DrawnBackdrops(), (64, 64))
+    before = sorted(folder.iterdir())
+    for other, name in ((small, "images"), (fine, "visible")):
+        for seed, first in ((0, 8), (0, 28), (1, 0)):
+            with pytest.raises(BadInput, match=rf"expected {name} of shape .* as these options draw them, found"):
+                fill(other, folder, seed, first, 2)
+        fill(other, tmp_path / name, 1, 0, 2)
+        for path in before:
+            shutil.copy(path, tmp_path / name)
+        pool = PicturePool(tmp_path / name)
+        for _ in range(2):  # nor at the second time of asking
+            with pytest.raises(BadInput, match=rf"expected {name} of shape .* as in pictures_s0_000000008"):
+                pool.batch(0, 4, seed=0)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_pool_that_could_not_be_read_is_not_made(pictures: Pictures, tmp_path: Path) -> None:
+    fill(pictures, tmp_path, 0, 0, 4, shard=8)
+    fill(pictures, tmp_path, 0, 4, 4, shard=8)
+    with pytest.raises(
+        BadInput, match=r"_000000004\.safetensors: .* found 4 to 7 of seed 0; choose another --first or folder"
+    ):
+        fill(pictures, tmp_path, 0, 0, 8, shard=8)
+    with pytest.raises(BadInput, match=r"_000000000\.safetensors: .* found 2 to 3 of seed 0"):
+        fill(pictures, tmp_path, 0, 0, 4, shard=2)  # the first file stays, and has what the second would
+    assert len(PicturePool(tmp_path)) == 8
+    assert fill(pictures, tmp_path, 0, 0, 8, shard=4) == 0
+    assert fill(pictures, tmp_path, 1, 0, 8, shard=8) == 8
+    assert len(PicturePool(tmp_path)) == 16
 
 
 def test_no_picture_is_in_a_pool_twice_or_in_two(pictures: Pictures, folder: Path, tmp_path: Path) -> None:
@@ -109,6 +141,7 @@ def test_no_picture_is_in_a_pool_twice_or_in_two(pictures: Pictures, folder: Pat
     PicturePool(folder).check_apart(PicturePool(tmp_path / "next"))
     with pytest.raises(BadInput, match=r"again: expected other pictures than in .*, found numbers of seed 0 in both"):
         PicturePool(folder).check_apart(PicturePool(tmp_path / "again"))
-    fill(pictures, tmp_path / "again", 0, 24, 4)
+    fill(pictures, tmp_path / "third", 0, 24, 4)
+    shutil.copy(*(tmp_path / "third").iterdir(), tmp_path / "again")
     with pytest.raises(BadInput, match="expected other pictures than in pictures_s0_0000000"):
         len(PicturePool(tmp_path / "again"))

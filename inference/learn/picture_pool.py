@@ -82,23 +82,58 @@ def fill(
     """Draw the pictures ``first`` to ``first + count`` of a seed into files of ``shard`` each; how many were drawn.
 
     A file that is there is not drawn again, so that an interrupted call goes on where it was; one that is no whole file, or
-    begins with another picture than would be drawn now, is a ``BadInput``. Files are written whole or not at all, the same
-    bytes each time. ``told`` hears how many pictures are done after each file.
+    begins with another picture than would be drawn now, is a ``BadInput``. So is, before anything is drawn, a folder with
+    which the new files would make no pool: of pictures of another size or body, or with some of those that are wanted in
+    other files. Files are written whole or not at all, the same bytes each time. ``told`` hears how many pictures are done
+    after each file.
     """
     if count < 1 or first < 0 or shard < 1 or seed < 0:
         raise BadInput(
             "fill: expected a count and a shard of at least 1, first and seed of at least 0, "
             f"found {count}, {shard}, {first}, {seed}."
         )
+    wanted = {
+        Path(folder) / f"pictures_s{seed}_{begin:09d}.safetensors": range(begin, min(begin + shard, first + count))
+        for begin in range(first, first + count, shard)
+    }
+    _check_room(Path(folder), pictures, seed, wanted)
     drawn = 0
-    for begin in range(first, first + count, shard):
-        size = min(shard, first + count - begin)
-        path = Path(folder) / f"pictures_s{seed}_{begin:09d}.safetensors"
+    for path, numbers in wanted.items():
+        begin, size = numbers.start, len(numbers)
         if not (path.is_file() and len(_alike(path, pictures, seed, begin)) >= size):
             _write(path, pictures, seed, begin, size)
             drawn += size
         told(begin + size - first)
     return drawn
+
+
+def _check_room(folder: Path, pictures: Pictures, seed: int, wanted: dict[Path, range]) -> None:
+    """Refuses a folder with which the files wanted would make no pool."""
+    held = PicturePool(folder).opened() if folder.is_dir() else {}
+    if not held:
+        return
+    like, shard = next(iter(held.items()))  # the others are as this one
+    own = _rows(pooled(pictures.draw(seed, torch.tensor([next(iter(wanted.values())).start]))))
+    _check_shapes(
+        like, shard.shapes, {name: tuple(rows.shape[1:]) for name, rows in own.items()}, "these options draw them"
+    )
+    for path, numbers in wanted.items():
+        if path in held and len(held[path]) >= len(numbers):
+            continue  # it stays as it is
+        for other, its in held.items():
+            if other != path and its.seed == seed and (twice := _meet(its.numbers, numbers)):
+                raise BadInput(
+                    f"{other}: expected other pictures than those wanted, found {twice.start} to {twice.stop - 1} of seed"
+                    f" {seed}; choose another --first or folder."
+                )
+
+
+def _check_shapes(path: Path, found: dict[str, tuple[int, ...]], like: dict[str, tuple[int, ...]], whose: str) -> None:
+    for name, shape in like.items():
+        if found[name] != shape:
+            raise BadInput(
+                f"{path}: expected {name} of shape {shape} as {whose}, found {found[name]}; choose another folder."
+            )
 
 
 def _alike(path: Path, pictures: Pictures, seed: int, begin: int) -> "_Shard":
@@ -120,26 +155,29 @@ def _alike(path: Path, pictures: Pictures, seed: int, begin: int) -> "_Shard":
 def _write(path: Path, pictures: Pictures, seed: int, begin: int, size: int) -> None:
     held: dict[str, list[Tensor]] = {name: [] for name in _HELD}
     for part in torch.arange(begin, begin + size).split(64):
-        some = pooled(pictures.draw(seed, part))
-        rows = {
-            "images": (255 * some.images).round().to(torch.uint8),
-            "rotations": some.pose.rotations.float(), "shape": some.pose.shape.float(),
-            "translation": some.pose.translation.float(), "focal": some.camera.focal.float(),
-            "centre": some.camera.centre.float(), "joints": some.joints.float(),
-            "parts": some.parts.to(torch.uint8), "mask": some.mask, "occluder": some.occluder, "visible": some.visible,
-        }  # fmt: skip
-        for name, value in rows.items():
+        for name, value in _rows(pooled(pictures.draw(seed, part))).items():
             held[name].append(value.cpu())
     words = {"seed": str(seed), "first": str(begin), "count": str(size)}
     with written_whole(path) as temporary:
         write_weights(temporary, {name: torch.cat(values) for name, values in held.items()}, words, KIND)
 
 
+def _rows(some: PooledPictures) -> dict[str, Tensor]:
+    """As files hold them."""
+    return {
+        "images": (255 * some.images).round().to(torch.uint8),
+        "rotations": some.pose.rotations.float(), "shape": some.pose.shape.float(),
+        "translation": some.pose.translation.float(), "focal": some.camera.focal.float(),
+        "centre": some.camera.centre.float(), "joints": some.joints.float(),
+        "parts": some.parts.to(torch.uint8), "mask": some.mask, "occluder": some.occluder, "visible": some.visible,
+    }  # fmt: skip
+
+
 class PicturePool:
     """The drawn pictures in a folder; files that come later are seen by the next call.
 
-    Raises ``BadInput`` where the folder is not there, and where two files hold the same picture; a folder without pictures is
-    an empty pool.
+    Raises ``BadInput`` where the folder is not there, and where two files hold the same picture or pictures of two sizes or
+    bodies; a folder without pictures is an empty pool.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -159,11 +197,13 @@ class PicturePool:
     def numbers(self) -> dict[int, list[range]]:
         """Of the pictures, for each seed."""
         found: dict[int, list[range]] = {}
-        for path in self.shards:
-            self._shard(path)
-            seed, numbers = self._range(path)
-            found.setdefault(seed, []).append(numbers)
+        for shard in self.opened().values():
+            found.setdefault(shard.seed, []).append(shard.numbers)
         return found
+
+    def opened(self) -> "dict[Path, _Shard]":
+        """The files that are there now, each open."""
+        return {path: self._shard(path) for path in self.shards}
 
     def check_apart(self, other: "PicturePool") -> None:
         """Refuses a pool with a seed and number that this one has too: it may hold the same pictures."""
@@ -214,22 +254,18 @@ class PicturePool:
 
     def _shard(self, path: Path) -> "_Shard":
         if path not in self._open:
-            self._open[path] = _Shard(path)
-            seed, ranges = self._range(path)
-            for other in self._open:
-                its_seed, its_range = self._range(other)
-                if other != path and seed == its_seed and _meet(ranges, its_range):
+            shard = _Shard(path)
+            for other, held in self._open.items():
+                _check_shapes(path, shard.shapes, held.shapes, f"in {other.name}")
+                if shard.seed == held.seed and _meet(shard.numbers, held.numbers):
                     raise BadInput(f"{path}: expected other pictures than in {other.name}, found some of these.")
+            self._open[path] = shard
         return self._open[path]
 
-    def _range(self, path: Path) -> tuple[int, range]:
-        """The seed and the numbers of a file that is open."""
-        seed, first = (int(number) for number in path.stem.removeprefix("pictures_s").split("_"))
-        return seed, range(first, first + len(self._open[path]))
 
-
-def _meet(one: range, other: range) -> bool:
-    return max(one.start, other.start) < min(one.stop, other.stop)
+def _meet(one: range, other: range) -> range:
+    """What both have."""
+    return range(max(one.start, other.start), min(one.stop, other.stop))
 
 
 class _Shard:
@@ -259,6 +295,9 @@ class _Shard:
             raise BadInput(f"{path}: expected a whole file of drawn pictures, found something else.") from error
         if len({len(array) for array in self.arrays.values()}) != 1:
             raise BadInput(f"{path}: expected as many labels as pictures, found others.")
+        self.shapes = {name: array.shape[1:] for name, array in self.arrays.items()}
+        self.seed, first = (int(number) for number in path.stem.removeprefix("pictures_s").split("_"))
+        self.numbers = range(first, first + len(self))
 
     def __len__(self) -> int:
         return len(self.arrays["images"])
