@@ -25,7 +25,7 @@ from probbody.inference.evaluate.results import Result, Results, check_protocol,
 from probbody.inference.evaluate.run import Run
 from probbody.inference.evaluate.starts import SMPL_PELVIS, AsRead, AsSaved, MeanPose
 from probbody.inference.evaluate.tables import Table, write_csv
-from probbody.metrics import mpjpe, pa_mpjpe, pve
+from probbody.metrics import Mean, mpjpe, pa_mpjpe, pve
 from probbody.quantities import Pose
 from probbody.synthocc import JOINTS, Clean, Natural, SynthOcc
 from tests.evaluation_scenes import tiny_benchmark, untaught
@@ -293,6 +293,27 @@ def test_only_results_on_the_same_pictures_are_compared(benchmark: SynthOcc, tmp
     other = SynthOcc(benchmark.extent, benchmark.source, seed=5)
     with pytest.raises(BadInput, match="seed is 5 there, 2 here"):
         check_protocol(results.protocol, other.card(), "old.json")
+
+
+def test_a_star_needs_two_pictures_that_count(benchmark: SynthOcc, tmp_path: Path) -> None:
+    results, _ = some_results(benchmark, tmp_path)
+
+    def with_counted(pictures: int) -> Results:
+        counts = (torch.arange(len(results.results[0].numbers)) < pictures).double()[:, None]
+        means = [Mean(error * counts, counts, "pooled over joints") for error in (20.0, 80.0)]
+        found = [replace(one, means={"MPJPE": mean}) for one, mean in zip(results.results[:2], means, strict=True)]
+        return replace(results, results=tuple(found))
+
+    told = {
+        number: Table("Few", ("near", "far"), ("clean",), with_counted(number), against="near") for number in (1, 2)
+    }
+    assert [told[1].rows()[row][1] for row in (1, 2)] == ["20.0", "80.0"]
+    assert [told[2].rows()[row][1] for row in (1, 2)] == ["20.0 ±0.0", "80.0 ±0.0*"]
+    assert len(told[1].paired()) == 1
+    assert told[2].paired()[1][2] == "+60.0 [+60.0, +60.0]"
+    assert with_counted(1).results[0].interval("MPJPE") is None
+    with_counted(1).save(tmp_path / "results.json")
+    assert "NaN" not in (tmp_path / "results.json").read_text()
 
 
 def test_a_table_says_which_methods_differ(benchmark: SynthOcc, tmp_path: Path) -> None:

@@ -53,8 +53,7 @@ def test_videos_resampled_whole_are_less_sure_than_frames() -> None:
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
     with pytest.raises(ValueError, match="one for each of 300"):
         mean.grouped(["a"])
-    with pytest.raises(ValueError, match="two images"):
-        interval(mean.grouped(["a"] * 300))
+    assert math.isnan(interval(mean.grouped(["a"] * 300)).low)
 
 
 def test_two_methods_are_told_apart_by_pairs_where_intervals_overlap() -> None:
@@ -66,6 +65,26 @@ def test_two_methods_are_told_apart_by_pairs_where_intervals_overlap() -> None:
     assert interval(first).high > interval(second).low
     same = paired(first, first)
     assert (same.low, same.high) == (0.0, 0.0)
+
+
+def test_one_image_that_counts_has_no_bounds_and_tells_no_methods_apart() -> None:
+    counts = torch.tensor([[0.0], [1.0], [0.0], [0.0]], dtype=torch.float64)
+    first, second = (Mean(value * counts, counts, "pooled") for value in (3.0, 2.0))
+    nothing = Mean(0 * counts, 0 * counts, "pooled")
+    for found, estimate in (
+        (interval(first), 3.0),
+        (paired(first, second), 1.0),
+        (summed([(1, first), (1, mean_of(torch.ones(4)))]), 4.0),
+        (interval(mean_of(torch.ones(1))), 1.0),
+        (paired(nothing, nothing), math.nan),
+        (interval(Mean(counts[:0], counts[:0], "pooled")), math.nan),
+    ):
+        assert found.estimate == pytest.approx(estimate, nan_ok=True)
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
+        assert not found.excludes()
+    twice = Mean(3 * counts.roll(1, 0) + 5 * counts, counts.roll(1, 0) + counts, "pooled")
+    assert (interval(twice).low, interval(twice).high) == (3.0, 5.0)
 
 
 def test_means_over_other_joints_are_not_compared() -> None:

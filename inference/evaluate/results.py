@@ -69,9 +69,9 @@ class Result:
         )
 
     def interval(self, measure: str) -> Interval | None:
-        """With bounds that hold it with 95 in 100; None where it was not measured, or for one picture alone."""
+        """With bounds that hold it with 95 in 100; None where it was not measured, or one picture (or group) alone counts."""
         mean = self.means.get(measure)
-        return None if mean is None or len(mean.sums) < 2 else interval(mean, draws=2_000)
+        return None if mean is None or mean.images() < 2 else interval(mean, draws=2_000)
 
 
 @dataclass(frozen=True)

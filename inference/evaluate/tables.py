@@ -47,11 +47,13 @@ class Table:
         return told + ("*" if apart is not None and apart.excludes() else "")
 
     def difference(self, method: str, condition: str, measure: Measure) -> Interval | None:
-        """The paired difference from the method compared with; None for itself and where one of them says nothing."""
+        """The paired difference from the method compared with; None for itself, and where fewer than two pictures tell it."""
         mine, theirs = (self.results.find(name, condition) for name in (method, self.against))
         if mine is None or theirs is None or mine is theirs:
             return None
-        if measure.name not in mine.means or measure.name not in theirs.means or len(mine.numbers) < 2:
+        if measure.name not in mine.means or measure.name not in theirs.means:
+            return None
+        if mine.means[measure.name].images() < 2:
             return None
         return compared(mine, theirs, measure.name)
 

@@ -5,6 +5,7 @@ whole videos are (``Mean.grouped``), or the interval comes out far too narrow. E
 and 13: percentile intervals.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class Mean:
         return float(_ratio(self.sums.sum(0, True), self.counts.sum(0, True)))
 
     def images(self) -> int:
-        """How many images count."""
+        """How many images (or groups of images) count."""
         return int((self.counts > 0).any(1).sum())
 
     def grouped(self, labels: Sequence[str]) -> "Mean":
@@ -44,7 +45,10 @@ class Mean:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and the bounds that hold it with the chance ``level``, from ``draws`` resamples of that seed."""
+    """An estimate and the bounds that hold it with the chance ``level``, from ``draws`` resamples of that seed.
+
+    The bounds are NaN where fewer than two images (or groups of images) count: one says nothing of how others would be.
+    """
 
     estimate: float
     low: float
@@ -54,13 +58,13 @@ class Interval:
     seed: int
 
     def excludes(self, value: float = 0.0) -> bool:
-        """Whether the value lies outside: for a difference of two methods, whether they differ."""
-        return not self.low <= value <= self.high
+        """Whether the value lies outside: for a difference of two methods, whether they differ. NaN excludes nothing."""
+        return value < self.low or value > self.high
 
 
 def interval(mean: Mean, level: float = 0.95, draws: int = 10_000, seed: int = 0) -> Interval:
     """The percentile bootstrap of a mean."""
-    return _bootstrap(mean.value(), len(mean.sums), lambda weights: _resampled(mean, weights), level, draws, seed)
+    return _bootstrap(mean.value(), (mean,), lambda weights: _resampled(mean, weights), level, draws, seed)
 
 
 def paired(first: Mean, second: Mean, level: float = 0.95, draws: int = 10_000, seed: int = 0) -> Interval:
@@ -73,7 +77,7 @@ def paired(first: Mean, second: Mean, level: float = 0.95, draws: int = 10_000, 
         raise ValueError("paired: expected two means over the same images and joints in the same way, found others.")
     return _bootstrap(
         first.value() - second.value(),
-        len(first.sums),
+        (first, second),
         lambda weights: _resampled(first, weights) - _resampled(second, weights),
         level,
         draws,
@@ -92,7 +96,7 @@ def summed(parts: Sequence[tuple[float, Mean]], level: float = 0.95, draws: int 
         raise ValueError(f"summed: expected means over the same images, found {sorted(images)} of them.")
     return _bootstrap(
         sum(factor * mean.value() for factor, mean in parts),
-        images.pop(),
+        [mean for _, mean in parts],
         lambda weights: torch.stack([factor * _resampled(mean, weights) for factor, mean in parts]).sum(0),
         level,
         draws,
@@ -102,17 +106,17 @@ def summed(parts: Sequence[tuple[float, Mean]], level: float = 0.95, draws: int 
 
 def _bootstrap(
     estimate: float,
-    images: int,
+    means: Sequence[Mean],
     statistic: Callable[[Float[Tensor, "N B"]], Float[Tensor, " N"]],
     level: float,
     draws: int,
     seed: int,
 ) -> Interval:
-    if images < 2:
-        raise ValueError(f"bootstrap: expected at least two images (or groups of images), found {images}.")
     if not 0 < level < 1 or draws < 1:
         raise ValueError(f"bootstrap: expected a level between 0 and 1 and at least one draw, found {level}, {draws}.")
-    generator = torch.Generator().manual_seed(seed)
+    if min(mean.images() for mean in means) < 2:
+        return Interval(estimate, math.nan, math.nan, level, draws, seed)
+    images, generator = len(means[0].sums), torch.Generator().manual_seed(seed)
     found = []
     for start in range(0, draws, _AT_ONCE):
         chosen = torch.randint(images, (min(_AT_ONCE, draws - start), images), generator=generator)
