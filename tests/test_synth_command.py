@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from probbody.inference.learn.picture_pool import PicturePool
+from probbody.synth.labels import LabelledPictures
+from probbody.synth.pictures import Pictures
 from tests.conftest import Ask
 
 
@@ -38,6 +41,19 @@ def test_a_sheet_and_labelled_previews_are_written(ask: Ask, tmp_path: Path) -> 
     ]
 
 
+def test_a_sheet_of_many_shows_the_first_64(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, draw = [], Pictures.draw
+
+    def noted(self: Pictures, seed: int, indices: Tensor) -> LabelledPictures:
+        asked.append(indices.tolist())
+        return draw(self, seed, indices[:8])
+
+    monkeypatch.setattr(Pictures, "draw", noted)
+    code, told, _ = ask("--n", 65536, "--first", 7, "--out", tmp_path)
+    assert asked == [list(range(7, 71))]
+    assert (code, "sheet.png with the first 64 of 65536 pictures, 8 labelled ones" in told) == (0, True)
+
+
 def test_a_pool_is_filled_and_a_second_call_finds_it_full(ask: Ask, tmp_path: Path, motion: Path) -> None:
     photographs = tmp_path / "photographs"
     photographs.mkdir()
@@ -50,6 +66,8 @@ def test_a_pool_is_filled_and_a_second_call_finds_it_full(ask: Ask, tmp_path: Pa
     assert len(PicturePool(tmp_path / "pool")) == 3
     code, told, _ = ask(*words)
     assert (code, "3 pictures, 0 of them drawn now" in told) == (0, True)
+    code, _, told = ask("--n", 1, "--pool", tmp_path / "pool", "--body", "fine")
+    assert (code, "as these options draw them" in told) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +80,11 @@ def test_a_pool_is_filled_and_a_second_call_finds_it_full(ask: Ask, tmp_path: Pa
         (("--out", "x", "--backdrops", "."), "expected photographs"),
         (("--out", "x", "--data", "nowhere.npz"), "nowhere.npz: expected an npz file, found nothing there."),
         (("--out", "x", "--prior", "none"), "--prior: expected one of"),
+        (("--out", "x", "--only", "wood"), "--only: expected --backdrops with photographs, found none."),
+        (("--out", "x", "--without", "wood"), "--without: expected --backdrops with photographs, found none."),
+        (("--out", "x", "--data", "m.npz", "--prior", "none"), "--prior: expected none beside --data"),
+        (("--out", "x", "--first", 2**63 - 1), "--first: expected at most 9223372036854775743 for 64 pictures"),
+        (("--pool", "x", "--first", 2**63 - 64), "--first: expected at most"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(
@@ -76,12 +99,13 @@ def test_what_cannot_be_is_refused_in_one_sentence(
     assert not (tmp_path / "x").exists()
 
 
-def test_a_pool_that_cannot_be_written_is_refused_in_one_sentence(ask: Ask, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_drawn(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Pictures, "draw")
     (tmp_path / "file").write_text("in the way")
-    code, _, told = ask("--n", 1, "--pool", tmp_path / "file")
-    assert code == 2
-    assert "cannot be written" in told
-    (tmp_path / "file").write_text("in the way")
-    code, _, told = ask("--n", 1, "--out", tmp_path / "file")
-    assert code == 2
-    assert "cannot be" in told
+    for words in (("--pool", "file"), ("--out", "file"), ("--pool", "pool", "--out", "file")):
+        places = [word if word.startswith("-") else tmp_path / word for word in words]
+        code, _, told = ask("--n", 1, *places)
+        assert (code, f"{tmp_path / 'file'}: cannot be written" in told) == (2, True)
+    assert not (tmp_path / "pool").exists()
