@@ -1,5 +1,6 @@
 """What pictures are drawn from: chances, poses, backdrops, things, lenses."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_chances_of_a_picture_do_not_depend_on_others() -> None:
     assert torch.equal(every.normal(4)[[7, 49]], some.normal(4))
     rows = torch.tensor([2, 40])
     assert torch.equal(chances(50)[rows].uniform(5), chances(50).uniform(5)[rows])
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.int16])
+def test_chances_do_not_depend_on_how_numbers_are_kept(kind: torch.dtype) -> None:
+    short = Chances.of(3, torch.arange(50, dtype=kind)).about("hair")
+    assert torch.equal(short.keys, chances(50, 3).about("hair").keys)
+    assert torch.equal(short.uniform(3), chances(50, 3).about("hair").uniform(3))
 
 
 def test_streams_do_not_depend_on_what_others_have_drawn() -> None:
@@ -82,6 +90,20 @@ def test_poses_of_a_prior_do_not_depend_on_those_drawn_beside_them(prior) -> Non
     assert float((every[0] - every[1]).abs().max()) > 0.01
 
 
+def test_poses_of_a_prior_leave_the_random_numbers_of_gpus_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior, seeded = mixture_prior(), []
+    with torch.random.fork_rng(devices=[]):
+        codes = []
+        for number in chances(3).integers():
+            torch.manual_seed(number)
+            codes.append(prior.code().sample())
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    drawn = PriorPoses(prior).draw(chances(3))
+    assert not seeded
+    with torch.no_grad():
+        assert torch.equal(drawn, copy.deepcopy(prior).decode(torch.stack(codes).double()).double())
+
+
 def test_poses_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="a chance for each of some frames"):
         CapturedPoses(torch.zeros(0, 2, 3), torch.zeros(0))
@@ -89,6 +111,9 @@ def test_poses_that_cannot_be_are_refused() -> None:
         CapturedPoses(torch.full((3, 2, 3), torch.nan), torch.ones(3))
     with pytest.raises(ValueError, match="finite angles and chances"):
         CapturedPoses(torch.zeros(3, 2, 3), torch.zeros(3))
+    for trembling in (torch.nan, torch.inf, -0.1):
+        with pytest.raises(ValueError, match="a finite trembling of at least 0"):
+            CapturedPoses(torch.zeros(3, 2, 3), torch.ones(3), trembling=trembling)
 
 
 @pytest.fixture
@@ -135,8 +160,12 @@ class Plain(Backdrops):
 def test_mixed_backdrops_come_as_often_as_their_weights_say() -> None:
     drawn = MixedBackdrops((Plain(0.2), Plain(0.8)), (1.0, 3.0)).draw(chances(2000), (2, 2))
     assert abs(float((drawn[:, 0, 0, 0] > 0.5).float().mean()) - 0.75) < 0.04
-    with pytest.raises(ValueError, match="a weight of at least 0 for each source"):
+    with pytest.raises(ValueError, match="a finite weight of at least 0 for each source"):
         MixedBackdrops((Plain(0.2),), (1.0, 2.0))
+    for weight in (torch.nan, torch.inf, -1.0):
+        for weights in ((weight, 1.0), (1.0, weight)):
+            with pytest.raises(ValueError, match="a finite weight of at least 0 for each source"):
+                MixedBackdrops((Plain(0.2), Plain(0.8)), weights)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 96)])

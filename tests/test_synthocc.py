@@ -1,5 +1,6 @@
 """The open benchmark: the same pictures for everybody, whatever part of them is asked for; patches that are found again."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,27 @@ def test_captured_poses_before_photographs_have_a_protocol_of_their_own(tmp_path
     assert card["hash"] != tiny_benchmark().card()["hash"]
     assert card["hash"] != SynthOcc(TINY, captured(angles + 0.01, chances, tmp_path, ("hall",), SIZE)).card()["hash"]
     assert SynthOcc(TINY, source).scenes("clean", slice(0, 1)).pictures.images.shape == (1, 3, *SIZE)
+
+
+def test_what_is_no_photograph_changes_no_protocol(tmp_path: Path) -> None:
+    from PIL import Image
+
+    def told() -> object:
+        return captured(torch.zeros(2, 21, 3), torch.ones(2), tmp_path, ("hall",), SIZE).card["backdrops"]
+
+    names = ("hall_0.png", "hall_1.PNG", "below/hall_2.jpg")
+    (tmp_path / "below").mkdir()
+    for number, name in enumerate(names):
+        Image.new("RGB", (80, 60), (90, 40 * number, 40)).save(tmp_path / name)
+    files = sorted(tmp_path / name for name in names)
+    digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)
+    alone = f"photographs, 3, {hashlib.sha256(digests).hexdigest()[:12]}"
+    assert told() == alone
+    for name in ("README.md", "hall.md", "hall_2.json", ".hall", "below/city.png"):
+        (tmp_path / name).write_text("no photograph of a hall")
+    assert told() == alone
+    Image.new("RGB", (80, 60), (90, 120, 40)).save(tmp_path / "below" / "hall_9.png")
+    assert told() != alone
 
 
 def test_patches_are_found_once_and_pasted_to_the_pixel(tmp_path: Path, benchmark: SynthOcc, shop: Workshop) -> None:

@@ -43,20 +43,8 @@ class PhotographBackdrops(Backdrops):
         that begin with them. A folder that is not there or holds no picture, and a picture that cannot be read, are
         ``BadInput``.
         """
-        root = Path(folder)
-        if not root.is_dir():
-            raise BadInput(f"{folder}: expected a folder of photographs, found none there.")
-        files = [
-            path
-            for path in sorted(root.rglob("*"))
-            if path.suffix.lower() in _ENDINGS
-            and path.is_file()
-            and not path.name.startswith(without)
-            and (not only or path.name.startswith(only))
-        ]
-        if not files:
-            raise BadInput(f"{folder}: expected photographs ({', '.join(sorted(_ENDINGS))}) of such names, found none.")
-        squares = [ImageOps.fit(read_picture(file), (_SIDE, _SIDE), Image.Resampling.BICUBIC) for file in files[:_MOST]]
+        files = photographs_in(folder, without, only)
+        squares = [ImageOps.fit(read_picture(file), (_SIDE, _SIDE), Image.Resampling.BICUBIC) for file in files]
         return cls(torch.stack([(255 * as_array(square)).round().to(torch.uint8) for square in squares]))
 
     def __len__(self) -> int:
@@ -95,9 +83,10 @@ class MixedBackdrops(Backdrops):
     """Now of one source, now of another, as their weights say."""
 
     def __init__(self, sources: tuple[Backdrops, ...], weights: tuple[float, ...]) -> None:
-        if not sources or len(sources) != len(weights) or min(weights) < 0 or sum(weights) <= 0:
+        if not sources or len(sources) != len(weights) or not (min(weights) >= 0 and 0 < sum(weights) < torch.inf):
             raise ValueError(
-                f"MixedBackdrops: expected a weight of at least 0 for each source, found {len(sources)} and {weights}."
+                "MixedBackdrops: expected a finite weight of at least 0 for each source, not all 0, "
+                f"found {len(sources)} and {weights}."
             )
         self._sources, self._weights = sources, weights
 
@@ -110,6 +99,24 @@ class MixedBackdrops(Backdrops):
             if len(rows):
                 pictures[rows] = source.draw(chances.about("picture")[rows], size)
         return pictures
+
+
+def photographs_in(folder: Path | str, without: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> list[Path]:
+    """The files that ``PhotographBackdrops.of_folder`` reads, in its order."""
+    root = Path(folder)
+    if not root.is_dir():
+        raise BadInput(f"{folder}: expected a folder of photographs, found none there.")
+    files = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in _ENDINGS
+        and path.is_file()
+        and not path.name.startswith(without)
+        and (not only or path.name.startswith(only))
+    ]
+    if not files:
+        raise BadInput(f"{folder}: expected photographs ({', '.join(sorted(_ENDINGS))}) of such names, found none.")
+    return files[:_MOST]
 
 
 def _resized(picture: UInt8[Tensor, "1 3 h w"], size: tuple[int, int]) -> UInt8[Tensor, "1 3 H W"]:

@@ -25,6 +25,7 @@ class Chances:
     @classmethod
     def of(cls, seed: int, indices: Int[Tensor, " B"], dtype: torch.dtype = torch.float32) -> "Chances":
         """The streams of the pictures that have these numbers."""
+        indices = indices.long()  # hashes of fewer bits would be others
         start = _mixed(torch.full_like(indices, _wrapped(seed)) * _STEP + 1)
         return cls(_mixed(start + (indices + 1) * _STEP), dtype)
 

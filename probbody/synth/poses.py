@@ -35,6 +35,8 @@ class CapturedPoses(Poses):
                 f"CapturedPoses: expected a chance for each of some frames, found {len(angles)} and {len(chances)}."
             )
         total = chances.double().cumsum(0)
+        if not 0 <= trembling < torch.inf:
+            raise ValueError(f"CapturedPoses: expected a finite trembling of at least 0, found {trembling}.")
         if not (bool(angles.isfinite().all()) and bool((chances >= 0).all()) and 0 < float(total[-1]) < torch.inf):
             raise ValueError("CapturedPoses: expected finite angles and chances of at least 0 that are not all 0.")
         self._angles, self._ends, self._trembling = angles, total / total[-1], trembling
@@ -60,7 +62,9 @@ class PriorPoses(Poses):
         codes = []
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             for number in chances.integers():
-                torch.manual_seed(number)
+                torch.default_generator.manual_seed(
+                    number
+                )  # torch.manual_seed would seed GPUs too, and nothing restores these
                 codes.append(density.sample())
             decoded = self._prior.decode(torch.stack(codes).double())
         return decoded.double().to(chances.keys.device)

@@ -13,7 +13,7 @@ from ..bodies.open_body import open_body
 from ..contracts import ArticulatedBody
 from ..data.motion import mirrored
 from ..priors.shipped import vae_prior
-from ..synth.backdrops import PhotographBackdrops
+from ..synth.backdrops import PhotographBackdrops, photographs_in
 from ..synth.pictures import Pictures
 from ..synth.poses import CapturedPoses, PriorPoses
 from ..synth.scenery import DrawnBackdrops
@@ -53,7 +53,7 @@ def captured(
     photographs = PhotographBackdrops.of_folder(backdrops, (), only)
     card: dict[str, object] = {
         "poses": f"captured, {len(angles)} frames, {_digest(angles, chances)}",
-        "backdrops": f"photographs, {len(photographs)}, {_digest_of_files(backdrops, only)}",
+        "backdrops": f"photographs, {len(photographs)}, {_digest_of_files(photographs_in(backdrops, (), only))}",
     }
     return Source(body, Pictures(body, poses, photographs, size), card | _assets())
 
@@ -71,9 +71,8 @@ def _digest(*tensors: Tensor) -> str:
     return held.hexdigest()[:12]
 
 
-def _digest_of_files(folder: Path, only: tuple[str, ...]) -> str:
+def _digest_of_files(paths: list[Path]) -> str:
     held = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and (not only or path.name.startswith(only)):
-            held.update(hashlib.sha256(path.read_bytes()).digest())
+    for path in paths:
+        held.update(hashlib.sha256(path.read_bytes()).digest())
     return held.hexdigest()[:12]
