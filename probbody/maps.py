@@ -24,10 +24,15 @@ class FalseColours:
 
     @classmethod
     def of(cls, features: Float[Tensor, "N D"]) -> "FalseColours":
-        """Those of a body's features, or of a map's; rows of zeros are left out, and fewer than 3 others are a ValueError."""
+        """Those of a body's features, or of a map's; rows of zeros are left out.
+
+        Fewer than 3 others, and any that is not finite, are a ValueError.
+        """
         kept = features[(features != 0).any(-1)].detach().cpu()
         if len(kept) < 3 or kept.shape[1] < 3:
             raise ValueError(f"features: expected 3 or more of 3 channels or more, found {tuple(kept.shape)}.")
+        if not bool(kept.isfinite().all()):
+            raise ValueError("features: expected finite numbers, found NaN or infinity.")
         middle = kept.mean(0)
         axes = torch.linalg.svd(kept - middle, full_matrices=False).Vh[:3]
         axes = axes * axes.sum(-1, keepdim=True).sign()  # a singular vector has no sign of its own
@@ -52,7 +57,9 @@ def part_colours(parts: Float[Tensor, "P h w"]) -> Image.Image:
 
 
 def heat_over(picture: Image.Image, chance: Float[Tensor, "h w"]) -> Image.Image:
-    """A picture made pale, and red where a chance in [0, 1] is high."""
+    """A picture made pale, and red where a chance in [0, 1] is high; NaN is a ValueError."""
+    if bool(chance.isnan().any()):
+        raise ValueError("chance: expected numbers, found NaN.")
     pale = Image.blend(picture.convert("L").convert("RGB"), Image.new("RGB", picture.size, (255, 255, 255)), 0.35)
     strength = Image.fromarray((chance.detach().cpu().clamp(0, 1) * 220).byte().numpy())
     pale.paste(Image.new("RGB", picture.size, HIDDEN), (0, 0), strength.resize(picture.size, Image.Resampling.BILINEAR))

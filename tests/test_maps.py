@@ -28,6 +28,14 @@ def test_too_little_to_colour_is_refused(shape: tuple[int, int]) -> None:
         FalseColours.of(torch.ones(shape))
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_features_that_are_no_numbers_have_no_colours(value: float) -> None:
+    features = torch.randn(50, 8)
+    features[7, 2] = value
+    with pytest.raises(ValueError, match="features: expected finite numbers"):
+        FalseColours.of(features)
+
+
 def test_parts_have_colours_of_their_own() -> None:
     shown = np.asarray(part_colours(torch.eye(25).reshape(25, 1, 25)))
     assert shown[0, 0].tolist() == [255, 255, 255]
@@ -41,6 +49,9 @@ def test_what_hides_is_red() -> None:
     assert (shown[20, 35] - [225, 40, 30] < 40).all()
     assert shown[20, 5].max() - shown[20, 5].min() < 5
     assert (as_array(Image.fromarray(shown.astype(np.uint8))) <= 1).all()
+    chance[0, 0] = torch.nan
+    with pytest.raises(ValueError, match="chance: expected numbers, found NaN"):
+        heat_over(Image.new("RGB", (40, 40)), chance)
 
 
 def test_pictures_and_colours_are_the_same_thing() -> None:

@@ -128,6 +128,8 @@ def test_occlusion_maps_are_scored_where_the_body_is() -> None:
     empty = occlusion_scores(chance, hidden, torch.zeros_like(body))
     for nothing in (empty.auc, empty.brier, empty.hidden):
         assert nothing.isnan().all()
+    none = occlusion_scores(chance[:0], hidden[:0], body[:0])
+    assert none.auc.shape == none.brier.shape == none.hidden.shape == (0,)
     with pytest.raises(ValueError, match="chances from 0 to 1"):
         brier(torch.tensor([1.5]), torch.tensor([True]))
 

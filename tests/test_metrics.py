@@ -1,5 +1,8 @@
 """Metrics equal what one computes by hand, or scipy does."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.spatial
@@ -11,7 +14,7 @@ from probbody.geometry.rotations import axis_angle_to_matrix
 from probbody.metrics.alignments import AsTheyAre, Procrustes, Rooted, RootedApart
 from probbody.metrics.joints import mpjpe, pa_mpjpe, pve, reprojection_error
 from probbody.metrics.keypoints import PCKH, box_lengths, head_lengths, keypoint_scores
-from probbody.metrics.scores import joint_scores
+from probbody.metrics.scores import Scores, joint_scores
 
 ALIGNMENTS = [AsTheyAre(), Rooted((0,)), Rooted((2, 3)), Procrustes()]
 
@@ -171,6 +174,21 @@ def test_a_method_must_answer_for_every_joint_and_in_numbers() -> None:
         joint_scores(torch.zeros_like(truth), truth, Rooted(), counted)
 
 
+def test_no_number_counts_nowhere() -> None:
+    values = torch.tensor([[1.0, torch.nan], [torch.nan, 3.0]])
+    counted = torch.tensor([[True, False], [False, True]])
+    scores = Scores(values, counted, torch.ones(2, dtype=torch.bool), "mm")
+    assert [mean.value() for mean in (scores.pooled(), scores.over_images(), scores.over_joints())] == [2, 2, 2]
+    with pytest.raises(ValueError, match="found NaN in joint 0 of image 1"):
+        replace(scores, counted=torch.tensor([[True, False], [True, True]]))
+
+
+def test_nobody_has_no_errors() -> None:
+    nobody, seen = torch.zeros(0, 14, 3), torch.zeros(0, 14, dtype=torch.bool)
+    for error in (mpjpe, pa_mpjpe):
+        assert error(nobody, nobody).shape == error(nobody, nobody, seen).shape == (0,)
+
+
 def test_vertices_are_compared_from_the_root_of_each() -> None:
     truth = torch.randn(2, 50, 3, dtype=torch.float64)
     root = torch.randn(2, 3, dtype=torch.float64)
@@ -191,8 +209,9 @@ def test_pckh_is_counted_by_hand() -> None:
     assert hits.values[0, :3].tolist() == [1.0, 0.0, 1.0]
     assert hits.over_joints().value() == pytest.approx(13 / 14)
     assert keypoint_scores(truth, truth, head).below(PCKH).over_joints().value() == 1
-    with pytest.raises(ValueError, match="positive"):
-        keypoint_scores(found, truth, 0 * head)
+    for size in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="size: expected positive, finite lengths"):
+            keypoint_scores(found, truth, torch.full_like(head, size))
     assert box_lengths(torch.tensor([[1.0, 2.0, 4.0, 12.0]])).item() == 10
 
 

@@ -57,7 +57,7 @@ def _each(
 ) -> Float[Tensor, " B"]:
     """The mean of each body; those that cannot be measured are refused."""
     held: Scores = joint_scores(found, truth, alignment, seen)
-    least = found.shape[1] if seen is None else int(seen.sum(1).min())
+    least = found.shape[1] if seen is None or not len(seen) else int(seen.sum(1).min())
     if least < fewest:
         needs = (
             "a similarity needs at least 4 joints to say anything" if fewest > 1 else "at least one joint must count"

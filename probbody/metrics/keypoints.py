@@ -22,11 +22,12 @@ def keypoint_scores(
     """Distances in pixels as shares of ``size``, a length in the same pixels: of the box, of the torso, of the head.
 
     ``keypoint_scores(...).below(0.1).pooled()`` is PCK at a tenth of that length. PCKh is ``below(PCKH)`` with the head's
-    length; papers average it ``over_joints()``. A size that is not positive is a ValueError.
+    length; papers average it ``over_joints()``. A size that is not positive and finite is a ValueError.
     """
-    if not bool((size > 0).all()):
-        body = int((~(size > 0)).nonzero()[0])
-        raise ValueError(f"size: expected positive lengths, found {float(size[body]):g} for body {body}.")
+    fits = (size > 0) & size.isfinite()
+    if not bool(fits.all()):
+        body = int((~fits).nonzero()[0])
+        raise ValueError(f"size: expected positive, finite lengths, found {float(size[body]):g} for body {body}.")
     flat = torch.zeros_like(found[..., :1])
     apart = joint_scores(
         torch.cat([found, flat], dim=-1), torch.cat([truth, flat], dim=-1), AsTheyAre(), counted, joints=joints

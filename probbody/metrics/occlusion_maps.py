@@ -26,8 +26,10 @@ def occlusion_scores(
 ) -> OcclusionScores:
     """Scores of maps of the chance that something hides the body, where the body truly is (``body``, hidden or not).
 
-    A picture without any pixel of the body has NaN in all three.
+    A picture without any pixel of the body has NaN in all three; of no pictures there are no scores.
     """
+    if not len(chance):
+        return OcclusionScores(*(chance.new_zeros(0) for _ in range(3)))
     _check_chances(chance[body])
     each = [(chance[image][body[image]], hidden[image][body[image]]) for image in range(len(chance))]
     nothing = chance.new_tensor(torch.nan)

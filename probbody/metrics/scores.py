@@ -17,7 +17,10 @@ from .means import Mean
 
 @dataclass(frozen=True)
 class Scores(Record):
-    """A number for each joint of each image: millimetres, a share, or 1 where something holds and 0 where not."""
+    """A number for each joint of each image: millimetres, a share, or 1 where something holds and 0 where not.
+
+    NaN where a joint counts is a ValueError: some means would leave it out, others would be NaN themselves.
+    """
 
     values: Float[Tensor, "B P"]
     """NaN where nothing was measured."""
@@ -28,6 +31,13 @@ class Scores(Record):
     measure: str
     """What the numbers are, with unit, root and alignment."""
     joints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool((lost := self.counted & self.values.isnan()).any()):
+            image, joint = (int(index[0]) for index in lost.nonzero(as_tuple=True))
+            raise ValueError(
+                f"Scores: expected a number wherever a joint counts, found NaN in joint {joint} of image {image}."
+            )
 
     def where(self, chosen: Bool[Tensor, "B P"]) -> "Scores":
         """Only the joints chosen, such as the visible or the hidden ones; what was measured stays as it is."""
