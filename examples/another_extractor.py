@@ -15,11 +15,11 @@ from probbody.features import LogMixture, matches
 from probbody.geometry.cameras import PinholeCamera
 from probbody.inference import Sketch, fit_pixels
 from probbody.inference.learn.field_of import Extractor, SeenBody, field_of
-from probbody.maps import FalseColours, as_picture, on_top_of_each_other
+from probbody.maps import FalseColours, on_top_of_each_other
 from probbody.metrics import pa_mpjpe
 from probbody.models import MatchedBody
 from probbody.observation import Observation
-from probbody.pictures import beside_each_other, draw_mesh
+from probbody.pictures import as_picture, beside_each_other, draw_mesh
 from probbody.priors import vae_prior
 from probbody.quantities import Pose
 from probbody.synth import DrawnBackdrops, LabelledPictures, Pictures, PriorPoses

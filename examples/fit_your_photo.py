@@ -16,11 +16,11 @@ from probbody.features import LogMixture, matches
 from probbody.geometry.cameras import PinholeCamera
 from probbody.geometry.crops import Crop
 from probbody.inference import Sketch, fit_pixels
-from probbody.maps import FalseColours, as_picture, heat_over
+from probbody.maps import FalseColours, heat_over
 from probbody.metrics import pa_mpjpe
 from probbody.models import MatchedBody
 from probbody.observation import Observation
-from probbody.pictures import as_array, beside_each_other, draw_mesh, read_picture
+from probbody.pictures import as_array, as_picture, beside_each_other, draw_mesh, read_picture
 from probbody.priors import vae_prior
 from probbody.systems import neural_body_volume, what_is_read
 

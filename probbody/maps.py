@@ -4,11 +4,12 @@ import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from .pictures import as_picture
 
 HIDDEN, FRAME = (225, 40, 30), (250, 190, 30)
 """Colours (RGB) of what hides a body, and of frames."""
@@ -99,9 +100,3 @@ def on_top_of_each_other(pictures: Sequence[Image.Image], gap: int = 6) -> Image
         sheet.paste(picture, (0, top))
         top += picture.height + gap
     return sheet
-
-
-def as_picture(colours: Float[Tensor, "3 H W"]) -> Image.Image:
-    """Colours in [0, 1] as a picture; what is outside of that is cut off."""
-    values = (255 * colours.detach().cpu().clamp(0, 1)).round().byte().movedim(0, -1)
-    return Image.fromarray(np.ascontiguousarray(values.numpy()))

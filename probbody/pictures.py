@@ -189,3 +189,9 @@ def beside_each_other(pictures: Sequence[Image.Image], gap: int = 6) -> Image.Im
 def as_array(picture: Image.Image) -> Float[Tensor, "3 H W"]:
     """A picture's colours in [0, 1]."""
     return torch.from_numpy(np.asarray(picture.convert("RGB")).copy()).permute(2, 0, 1) / 255
+
+
+def as_picture(colours: Float[Tensor, "3 H W"]) -> Image.Image:
+    """Colours in [0, 1] as a picture; what is outside of that is cut off."""
+    values = (255 * colours.detach().cpu().clamp(0, 1)).round().byte().movedim(0, -1)
+    return Image.fromarray(np.ascontiguousarray(values.numpy()))

@@ -41,6 +41,7 @@ NEIGHBOURS = {
     ("probbody.bodies", "probbody.data"),
     ("probbody.priors", "probbody.data"),
     ("probbody.pictures", "probbody.bodies"),
+    ("probbody.maps", "probbody.pictures"),
     ("probbody.synth", "probbody.bodies"),
     ("probbody.synth", "probbody.render"),
     ("probbody.synth", "probbody.pictures"),

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from probbody.maps import FalseColours, as_picture, captioned, framed, heat_over, on_top_of_each_other, part_colours
-from probbody.pictures import as_array
+from probbody.maps import FalseColours, captioned, framed, heat_over, on_top_of_each_other, part_colours
+from probbody.pictures import as_array, as_picture
 
 
 def test_like_features_look_alike() -> None:

@@ -76,7 +76,7 @@ class Pictures:
         camera = framed(chances.about("crop"), view, own.dressed.vertices, self.size)
         scene = self._backdrops.draw(chances.about("backdrop"), self.size)
         light = lit(chances.about("light"), view.up, scene.mean((2, 3)))
-        textures = self._backdrops.draw(_together(streams, "texture"), _CLOTH)
+        textures = self._backdrops.draw(_together(streams).about("texture"), _CLOTH)
         layers = self._studio.layers(people, camera[who], textures, light[who])
         images = scene * (1 - cast(own.bare.vertices, camera, light, chances.about("shadow"))).unsqueeze(1)
         far = layers[count : count + len(behind)]
@@ -88,13 +88,12 @@ class Pictures:
 
     def _people(self, streams: list[Chances], view: View, who: Tensor, behind: Tensor, before: Tensor) -> People:
         """The persons of the pictures, then those behind some of them, then those before."""
-        every = Chances(torch.cat([stream.keys for stream in streams]), streams[0].dtype)
         places = [
             view.place,
             beside(streams[1].about("place"), view.place[behind], before=False, long=self._long),
             beside(streams[2].about("place"), view.place[before], before=True, long=self._long),
         ]
-        return self._crowd.draw(every, view.turn[who]).at(torch.cat(places))
+        return self._crowd.draw(_together(streams), view.turn[who]).at(torch.cat(places))
 
     def _hide(
         self,
@@ -175,5 +174,5 @@ def _over(
     return torch.lerp(images, colours, alpha.unsqueeze(1))
 
 
-def _together(streams: list[Chances], what: str) -> Chances:
-    return Chances(torch.cat([stream.keys for stream in streams]), streams[0].dtype).about(what)
+def _together(streams: list[Chances]) -> Chances:
+    return Chances(torch.cat([stream.keys for stream in streams]), streams[0].dtype)

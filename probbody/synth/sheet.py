@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..contracts import ArticulatedBody
-from ..pictures import beside_each_other
+from ..pictures import as_picture, beside_each_other
 from .labels import LabelledPictures
 
 
@@ -21,11 +21,6 @@ def contact_sheet(images: Float[Tensor, "B 3 H W"], columns: int = 8) -> Image.I
     for number, picture in enumerate(images):
         sheet.paste(as_picture(picture), (number % columns * width, number // columns * height))
     return sheet
-
-
-def as_picture(image: Float[Tensor, "3 H W"]) -> Image.Image:
-    """In 8 bits a colour; values outside of [0, 1] become its ends."""
-    return Image.fromarray((255 * image.cpu().clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy())
 
 
 def with_labels(pictures: LabelledPictures, row: int, body: ArticulatedBody, scale: int = 2) -> Image.Image:

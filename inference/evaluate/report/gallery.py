@@ -8,8 +8,7 @@ from PIL import Image
 
 from probbody.contracts import ArticulatedBody
 from probbody.maps import captioned, on_top_of_each_other
-from probbody.pictures import beside_each_other, draw_mesh, from_the_side
-from probbody.synth.sheet import as_picture
+from probbody.pictures import as_picture, beside_each_other, draw_mesh, from_the_side
 from probbody.synthocc import Condition
 
 from ..measured import Measured
