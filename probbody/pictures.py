@@ -14,6 +14,8 @@ from torch import Tensor
 from .bodies.joints import JointSet
 from .errors import BadInput
 
+CAMERA, FILM_FOCAL = 0x8769, 0xA405
+"""EXIF's names for the camera's notes, and for the focal length among them."""
 SKIN, SEEN, FITTED = (120, 170, 225), (250, 190, 30), (220, 40, 90)
 """Colours (RGB) of bodies, of the keypoints given and of the fitted ones."""
 
@@ -28,7 +30,10 @@ def read_picture(path: Path | str, over: tuple[int, int, int] | None = None) -> 
         try:
             with Image.open(path) as opened:
                 opened.load()
-                return _in_rgb(_upright(opened), over)
+                picture = _in_rgb(_upright(opened), over)
+                if opened.format == "TIFF":  # whose notes are read in the file alone: no copy has them
+                    _note_focal(picture, film_focal(opened))
+                return picture
         except FileNotFoundError as error:
             raise BadInput(f"{path}: expected a picture, found no such file.") from error
         except UnidentifiedImageError as error:
@@ -49,10 +54,17 @@ def film_focal(picture: Image.Image) -> float | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            millimetres = float(picture.getexif().get_ifd(0x8769).get(0xA405) or 0)
+            millimetres = float(picture.getexif().get_ifd(CAMERA).get(FILM_FOCAL) or 0)
         except Exception:  # broken notes count as none
             return None
     return millimetres if 1 <= millimetres <= 5000 else None
+
+
+def _note_focal(picture: Image.Image, millimetres: float | None) -> None:
+    if millimetres is not None:
+        notes = Image.Exif()
+        notes.get_ifd(CAMERA)[FILM_FOCAL] = round(millimetres)
+        picture.info["exif"] = notes.tobytes()
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -207,6 +207,21 @@ def test_a_photograph_is_turned_upright(orientation: int, size: tuple[int, int],
     assert film_focal(picture) == 28
 
 
+@pytest.mark.parametrize("orientation", [None, 1, 6])
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_every_kind_of_file_keeps_the_focal_length(ending: str, orientation: int | None, tmp_path: Path) -> None:
+    made = Image.Exif()
+    made.get_ifd(0x8769)[0xA405] = 28
+    if orientation is not None:
+        made[0x0112] = orientation
+    notes = Image.Exif()
+    notes.load(made.tobytes())  # TIFF and PNG write only what was read
+    Image.fromarray(RAMP).convert("RGB").save(tmp_path / f"photo.{ending}", exif=notes)
+    picture = read_picture(tmp_path / f"photo.{ending}")
+    assert picture.size == ((48, 64) if orientation == 6 else (64, 48))
+    assert film_focal(picture) == 28
+
+
 @pytest.mark.parametrize("noted", [None, 0, 65535, b"long", (1, 2)])
 def test_no_focal_length_or_nonsense_is_none(noted: object, tmp_path: Path) -> None:
     notes = Image.Exif()
