@@ -55,7 +55,7 @@ def device_named(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # meta makes tensors, but they hold nothing
     except (RuntimeError, AssertionError) as error:
         raise BadInput(f"--device: expected auto, cpu or a device that torch finds here, found {name!r}.") from error
     return device
