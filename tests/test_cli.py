@@ -234,6 +234,7 @@ def test_a_folder_with_a_folder_of_keypoints(ask: Ask, tmp_path: Path) -> None:
     for name in ("a.png", "b.jpg", "b.png"):
         photo(tmp_path / "in" / name)
     (tmp_path / "in" / "notes.txt").write_text("no picture")
+    (tmp_path / "in" / "._a.png").write_bytes(b"what macOS writes beside it")
     openpose(tmp_path / "k" / "a_keypoints.json", person())
     openpose(tmp_path / "k" / "b.jpg_keypoints.json", person(), person(0.6))
     openpose(tmp_path / "k" / "b.json", person(0.8))
@@ -407,6 +408,22 @@ def test_the_doctor_finds_what_is_wrong(ask: Ask, tmp_path: Path, monkeypatch: p
     assert code == 1
     assert "FAIL" in out
     assert "SMPL_BROKEN.npz" in out
+
+
+def closed_pipe() -> int:
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+@pytest.mark.parametrize(("words", "unbuffered"), [("doctor", ""), ("--help", "1")])
+@pytest.mark.parametrize("cause", ["Broken pipe", "No space left on device"])
+def test_words_that_cannot_be_written_end_in_a_sentence(words: str, unbuffered: str, cause: str) -> None:
+    command = [sys.executable, "-m", "probbody.inference.cli", words]
+    own = environment() | {"PYTHONUNBUFFERED": unbuffered}
+    with open(closed_pipe() if cause == "Broken pipe" else "/dev/full", "w") as out:
+        run = subprocess.run(command, env=own, stdout=out, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert (run.returncode, run.stderr) == (2, f"probbody: standard output: cannot be written ({cause}).\n")
 
 
 def test_without_words_the_help_is_shown(ask: Ask) -> None:

@@ -143,8 +143,8 @@ def in_words(report: dict[str, object]) -> str:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, in the order of their names."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    """The pictures of a folder, in the order of their names; hidden files, such as macOS puts beside them, are none."""
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name[0] != ".")
     if not found:
         raise BadInput(f"{folder}: expected pictures ({', '.join(PICTURES)}), found none.")
     return found
@@ -164,6 +164,8 @@ def _way(asked: Asked, where: Where, settings: Settings | None) -> Way:
         raise BadInput(f"--model: expected one of {', '.join((*FEATURE_MODELS, KEYPOINTS))}, found {name!r}.")
     if where.boxes and where.mask is not None:
         raise BadInput("--box, --mask: expected one of them, found both.")
+    if where.layout is not None and where.keypoints is None:
+        raise BadInput(f"--layout: expected --keypoints beside it, found {where.layout!r} alone.")
     place = device_named(asked.device)
     body, prior = body_named(asked.body), prior_named(asked.prior)
     if prior.num_joints > len(body.parents) - 1:

@@ -1,9 +1,12 @@
 """``probbody``: what a person can ask from a shell."""
 
+import contextlib
+import errno
 import math
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -14,7 +17,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Fit articulated bodies to images, and say honestly what was not seen.",
-    epilog="Exit codes: 0 done; 2 an input that cannot be used or an interruption, told in one sentence.",
+    epilog="Exit codes: 0 done; 1 the doctor found what would fail; "
+    "2 an input that cannot be used or an interruption, told in one sentence.",
 )
 train = typer.Typer(no_args_is_help=True, help="Train parts that ship, from data and a seed.")
 app.add_typer(train, name="train")
@@ -70,6 +74,8 @@ def fit(
     from .people import Settings
     from .pixels import Where
 
+    if image is not None and img_folder is not None:
+        raise BadInput(f"fit: expected IMAGE or --img_folder, found both, {image} and {img_folder}.")
     source = image or img_folder
     if source is None or out is None:
         missing = [name for name, value in (("IMAGE", source), ("--out", out)) if not value]
@@ -329,6 +335,7 @@ def main() -> None:
         code = app(standalone_mode=False)
         if code == 130:  # typer makes an exit code of an interruption
             raise KeyboardInterrupt
+        sys.stdout.flush()
     except BadInput as error:
         print(f"probbody: {error}", file=sys.stderr)
         sys.exit(2)
@@ -338,7 +345,11 @@ def main() -> None:
     except FloatingPointError as error:
         print(f"probbody: {error}{'' if str(error).endswith('.') else '.'}", file=sys.stderr)
         sys.exit(2)
+    except SystemExit:  # typer makes an exit of a pipe that nobody reads
+        _not_heard(os.strerror(errno.EPIPE))
     except OSError as error:
+        if error.filename is None:
+            _not_heard(error.strerror or str(error))
         print(f"probbody: {error.filename}: cannot be read or written ({error.strerror}).", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
@@ -351,3 +362,12 @@ def main() -> None:
             print(f"probbody: {told}{'' if told.endswith(('.', '?')) else '.'}", file=sys.stderr)
         sys.exit(2)
     sys.exit(code or 0)
+
+
+def _not_heard(cause: str) -> NoReturn:
+    """The end of a run whose words cannot be written down."""
+    with contextlib.suppress(OSError):  # nobody may read the errors either
+        print(f"probbody: standard output: cannot be written ({cause}).", file=sys.stderr)
+    with contextlib.suppress(OSError):  # what was not written is tried again at the very end, and would fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(2)
