@@ -106,11 +106,13 @@ def test_what_is_missing_is_zero(tmp_path: Path) -> None:
     keypoints[6:9] = [None, None, None]
     keypoints[9:12] = [12.0, 13.0, 0.0]
     keypoints[12:15] = [12.0, 13.0, 1.04]
+    keypoints[15:18], keypoints[18:21] = [1e30, 13.0, 1.0], [12.0, -1e300, 1.0]  # nowhere in any picture
     people = read(openpose(keypoints, [0.0] * 75), tmp_path)
     assert people.names == ("0",)  # the second was not seen at all
     assert torch.equal(people.keypoints[0, :4], torch.zeros(4, 3))
     assert people.keypoints[0, 4].tolist() == [12.0, 13.0, 1.0]
-    assert people.seen().sum() == 21
+    assert torch.equal(people.keypoints[0, 5:7], torch.zeros(2, 3))
+    assert people.seen().sum() == 19
     assert people.keypoints.isfinite().all()
 
 

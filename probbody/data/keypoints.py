@@ -19,6 +19,9 @@ from ..bodies.joints import JointSet, joint_set
 from ..errors import BadInput
 from .json_files import read_json
 
+FARTHEST = 1e9
+"""Pixels: a keypoint or a box that is so far away, in no picture there is, counts as missing."""
+
 
 @dataclass(frozen=True)
 class People:
@@ -151,7 +154,7 @@ def _results(content: list[dict[str, Any]], path: Path, image: str | None) -> li
 
 def _person(entry: dict[str, Any], number: int) -> _Person:
     box = entry.get("bbox")
-    usable = isinstance(box, list) and len(box) == 4 and all(_is_number(side) and abs(side) < 1e9 for side in box)
+    usable = isinstance(box, list) and len(box) == 4 and all(_is_number(side) and abs(side) < FARTHEST for side in box)
     name = str(entry.get("id", number))
     return _Person(name, entry["keypoints"], box if usable else None, offset=0.5)
 
@@ -181,8 +184,10 @@ def _checked(person: _Person, joints: JointSet, path: Path, *, given: bool) -> F
             hint = ": OpenPose's COCO model is not read, run its BODY_25 model"
         raise BadInput(f"{who}: expected the {len(joints)} keypoints of {joints.name}, found {found}{hint}.")
     values = [math.nan if number is None else float(number) for number in numbers]
-    points = torch.tensor(values, dtype=torch.float32).unflatten(0, (-1, 3))
-    missing = (points[:, 2] == 0) | points.isnan().all(-1)
+    exact = torch.tensor(values, dtype=torch.float64).unflatten(0, (-1, 3))
+    far = exact[:, :2].isfinite().all(-1) & (exact[:, :2].abs() >= FARTHEST).any(-1)
+    points = exact.float()
+    missing = (points[:, 2] == 0) | points.isnan().all(-1) | far
     points[missing] = 0.0
     for joint, (u, v, confidence) in zip(joints.names, points.tolist(), strict=True):
         if not math.isfinite(u + v + confidence):
