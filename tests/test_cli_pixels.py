@@ -233,8 +233,13 @@ def refusal(ask: Ask, out: Path, *words: object) -> str:
         (("--box", "200,10,100,200"), "--box: expected a right and a bottom a pixel or more beyond left and top"),
         (("--box", "10,10,100"), "--box: expected left,top,right,bottom in pixels, found '10,10,100'."),
         (("--box", "a,b,c,d"), "--box: expected left,top,right,bottom in pixels, found 'a,b,c,d'."),
-        (("--box", "nan,0,9,9"), "--box: expected four numbers of at most 1e+06, found 'nan,0,9,9'."),
-        (("--box=-1e39,-1e39,1e39,1e39",), "--box: expected four numbers of at most 1e+06"),
+        (("--box", "nan,0,9,9"), "--box: expected a right and a bottom a pixel or more beyond left and top"),
+        (
+            ("--box=-1e39,-1e39,1e39,1e39",),
+            "--box: expected a box that reaches at most 2160 pixels beyond the picture, of 720 x 540 pixels, found '-1e39,",
+        ),
+        (("--box=-1e6,-1e6,1,1",), "--box: expected a box that reaches at most 2160 pixels beyond the picture"),
+        (("--box", "0,0,9,2701"), "--box: expected a box that reaches at most 2160 pixels beyond the picture"),
         (("--two-networks", "--keypoints", str(ASSETS / "demo_keypoints.json")), "--box, --mask, --features, --two-networks:"),
         (("--starts", "5"), "--starts: expected at most 4 from pixels (as guessed, turned, mirrored, both), found 5."),
         (("--mask", "none.png"), "none.png: expected a picture, found no such file."),
@@ -320,8 +325,54 @@ def test_boxes_hold_people_and_not_only_their_keypoints() -> None:
     assert 100 < top < 165
     assert 400 < right < 450
     assert 360 < bottom < 400  # the legs were not marked
-    marked = People(people.keypoints, people.layout, torch.tensor([[10.0, 20.0, 30.0, 40.0]]), people.names)
-    assert keypoint_boxes(marked).tolist() == [[10.0, 20.0, 40.0, 60.0]]
+    marked = People(people.keypoints, people.layout, torch.tensor([[200.0, 100.0, 250.0, 440.0]]), people.names)
+    assert keypoint_boxes(marked).tolist() == [[200.0, 100.0, 450.0, 540.0]]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 9e8, 9e8], [-9e5, -9e5, 10.0, 10.0], [3000.0, 3000.0, 50.0, 50.0],
+        [10.0, 20.0, 30.0, 40.0],
+    ],
+)  # fmt: skip
+def test_a_box_that_does_not_hold_its_person_is_not_believed(box: list[float]) -> None:
+    people = read_keypoints(ASSETS / "demo_keypoints.json")
+    sound = [200.0, 100.0, 250.0, 440.0]
+    both = People(
+        people.keypoints.repeat(2, 1, 1), people.layout, torch.tensor([box, sound]), ("hardly marked", "well marked")
+    )
+    boxes = keypoint_boxes(both, (540, 720))
+    assert torch.equal(boxes[:1], keypoint_boxes(people))
+    assert boxes[1].tolist() == [200.0, 100.0, 450.0, 540.0]
+
+
+def test_a_box_is_not_drawn_around_a_keypoint_far_away() -> None:
+    people = read_keypoints(ASSETS / "demo_keypoints.json")
+    astray = people.keypoints.clone()
+    left_out = astray.clone()
+    astray[0, 0, :2] = torch.tensor([9e8, 100.0])
+    left_out[0, 0] = 0.0
+    boxes = [keypoint_boxes(replace(people, keypoints=points), (540, 720)) for points in (astray, left_out)]
+    assert torch.equal(*boxes)
+
+
+def test_boxes_that_nobody_believes_do_not_end_a_folder(ask: Ask, reader: OracleReader, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(ASSETS / "demo.png", tmp_path / "in" / name)
+    shipped = json.loads((ASSETS / "demo_keypoints.json").read_text())["people"][0]["pose_keypoints_2d"]
+    people = [
+        {"image_id": image, "id": image, "keypoints": shipped, "bbox": box}
+        for image, box in ((1, [200, 100, 250, 440]), (2, [0, 0, 9e8, 9e8]))
+    ]
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "b.png"}]
+    (tmp_path / "k.json").write_text(json.dumps({"images": images, "annotations": people}))
+    words = ("--keypoints", tmp_path / "k.json", "--layout", "openpose25", "--model", "nbv", "--out", tmp_path / "out")
+    code, _, err = ask("fit", tmp_path / "in", *words, *QUICK)
+    assert (code, err) == (0, "")
+    crops = [told(tmp_path / "out" / name)["crop"] for name in ("a", "b")]
+    assert all(isinstance(crop, list) and crop[2] - crop[0] < 600 for crop in crops)
 
 
 @pytest.mark.parametrize("size", [(100, 60), (60, 100)])

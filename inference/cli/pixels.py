@@ -49,8 +49,6 @@ class Where:
         """The picture, with one box a person."""
         if self.keypoints is not None:
             looked = look_for_keypoints(image, self.keypoints, self.layout, tqdm.write)
-            assert looked.people is not None
-            looked = replace(looked, boxes=keypoint_boxes(looked.people))
         else:
             looked = Looked(image, read_picture(image))
         size = (looked.photograph.height, looked.photograph.width)
@@ -63,7 +61,9 @@ class Where:
                     f"{image}: expected a box for each of {len(looked.people)} people with keypoints, found {len(boxes)}."
                 )
             return replace(looked, boxes=torch.cat(boxes))
-        return looked if looked.people is not None else replace(looked, boxes=whole_picture(size), searched=True)
+        if looked.people is not None:
+            return replace(looked, boxes=keypoint_boxes(looked.people, size))
+        return replace(looked, boxes=whole_picture(size), searched=True)
 
 
 @dataclass(frozen=True)
