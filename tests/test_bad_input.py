@@ -273,10 +273,37 @@ def test_a_full_disk_leaves_nothing_half_written(
     for name in ("a.png", "b.png", "c.png"):
         (room / "in").mkdir(exist_ok=True)
         Image.new("RGB", (640, 480)).save(room / "in" / name)
+        (room / "k").mkdir(exist_ok=True)
+        (room / "k" / f"{name}.json").write_text(json.dumps(people()))
     (room / "out").mkdir()
     monkeypatch.setattr(where, full)
-    told = refused(fit(image="in") if folder else fit())
+    told = refused(fit(image="in", keypoints="k") if folder else fit())
     assert told == "out/a: cannot be written, because the disk is full."  # and the other pictures are not tried
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            fit(image="in"),
+            "k.json: expected a folder of keypoint files, or one that names pictures, for in, found people of one picture "
+            "for 2.",
+        ),
+        (fit(image="in", keypoints="results.json"), "results.json: expected a folder of keypoint files, or one"),
+        (fit(image="in", keypoints="none.json"), "none.json: cannot be read (No such file"),
+        (fit(image="in", keypoints=None, mask="a.png"), "--mask: expected a folder of masks for in, a folder, found a.png."),
+        (fit(image="in", keypoints=None, mask="none"), "--mask: expected a folder of masks for in, a folder, found none."),
+    ],
+)  # fmt: skip
+def test_one_file_does_not_say_the_same_of_every_picture(
+    refused: Callable[[list[str]], str], room: Path, words: list[str], told: str
+) -> None:
+    (room / "in").mkdir()
+    for name in ("a.png", "12.png"):
+        Image.new("RGB", (640, 480)).save(room / "in" / name)
+    results = [{"image_id": 1, "keypoints": people(count=17)["people"][0]["pose_keypoints_2d"]}]
+    (room / "results.json").write_text(json.dumps(results))
+    assert told in refused(words)
 
 
 def test_a_place_without_permission(refused: Callable[[list[str]], str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What a person gets from the command line: numbers that fit together, pictures, meshes, and nothing half-written."""
 
+import hashlib
 import json
 import math
 import os
@@ -139,8 +140,11 @@ def test_the_report_says_what_a_person_wants_to_know(results: Path) -> None:
 def test_those_hardly_seen_are_passed_over_and_listed(results: Path) -> None:
     assert sorted(path.name for path in results.iterdir()) == [CARD, "person_0", "person_1"]
     card = json.loads((results / CARD).read_text())
+    asked = card.pop("asked")
+    assert (asked["mesh"], asked["steps"], asked["prior"]) == (["glb", "obj", "ply"], 6, "vae")
     assert card == {
         "picture": "demo.png",
+        "sha256": hashlib.sha256((ASSETS / "demo.png").read_bytes()).hexdigest(),
         "people": {"person_0": "0", "person_1": "2"},
         "passed_over": [{"person": "1", "keypoints": 3}],
     }
@@ -204,8 +208,10 @@ def test_one_picture_through_the_command(ask: Ask, tmp_path: Path) -> None:
     before = (tmp_path / "out" / "a" / CARD).stat().st_mtime_ns
     code, out, _ = ask(*words, tmp_path / "out", *QUICK)
     assert code == 0
-    assert "finished before" in out
+    assert out.endswith("finished before with other --focal, --seed, left as it is (--again fits anew)\n")
     assert (tmp_path / "out" / "a" / CARD).stat().st_mtime_ns == before
+    code, out, _ = ask(*words, tmp_path / "out", *QUICK, "--focal", "700", "--seed", "3", "--device", "cpu")
+    assert out.endswith("a: finished before, left as it is (--again fits anew)\n")
     code, out, _ = ask(*words, tmp_path / "out", *QUICK, "--again", "--mesh", "ply", "--prior", "gaussian")
     assert code == 0
     assert sorted(path.name for path in (tmp_path / "out" / "a" / "person_0").iterdir()) == [
@@ -251,6 +257,9 @@ def test_a_folder_with_a_folder_of_keypoints(ask: Ask, tmp_path: Path) -> None:
     assert code == 0
     assert out.count("keypoints within") == 1  # only what was missing
     assert (tmp_path / "out" / "b.jpg" / CARD).stat().st_mtime_ns == stood
+    code, out, _ = ask(*words, *QUICK, "--prior", "gaussian")
+    told = "3 of 3 pictures finished before with other --prior, left as they are (--again fits anew)"
+    assert out == f"{tmp_path / 'out'}: {told}\n"
 
 
 def test_a_picture_that_cannot_be_used_does_not_end_a_folder(ask: Ask, tmp_path: Path) -> None:
@@ -321,6 +330,24 @@ def test_a_folder_of_somebody_else_is_not_replaced(ask: Ask, standing: str, tmp_
     assert [path.name for path in own.iterdir()] == [standing]
 
 
+def test_another_picture_of_the_same_name_is_not_finished(ask: Ask, tmp_path: Path) -> None:
+    words = ("--keypoints", openpose(tmp_path / "k.json", person()), "--out", tmp_path / "out", *QUICK)
+    assert ask("fit", photo(tmp_path / "a.png"), *words)[0] == 0
+    (tmp_path / "other").mkdir()
+    Image.new("RGB", (720, 540)).save(tmp_path / "other" / "a.png")
+    card = tmp_path / "out" / "a" / CARD
+    before = card.read_text()
+    for again in ((), ("--again",)):
+        code, _, err = ask("fit", tmp_path / "other" / "a.png", *words, *again)
+        told = "expected results of a.png, or nothing yet, found those of another a.png; choose another --out."
+        assert (code, err) == (2, f"probbody: {card.parent}: {told}\n")
+    assert card.read_text() == before
+    older = {name: value for name, value in json.loads(before).items() if name not in ("sha256", "asked")}
+    card.write_text(json.dumps(older))  # as it was written before results knew this
+    code, out, _ = ask("fit", tmp_path / "other" / "a.png", *words)
+    assert (code, out) == (0, f"{card.parent}: finished before, left as it is (--again fits anew)\n")
+
+
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
@@ -337,12 +364,12 @@ main()
 def test_an_interrupted_folder_goes_on_where_it_was(ask: Ask, tmp_path: Path) -> None:
     for number in range(12):
         photo(tmp_path / "in" / f"{number:02}.png")
-    keypoints = openpose(tmp_path / "k.json", person())
+        openpose(tmp_path / "k" / f"{number:02}.json", person())
     words = [
         "fit",
         str(tmp_path / "in"),
         "--keypoints",
-        str(keypoints),
+        str(tmp_path / "k"),
         "--out",
         str(tmp_path / "out"),
         "--starts",

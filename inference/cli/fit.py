@@ -1,9 +1,10 @@
 """``probbody fit``: pictures in, and keypoints or not; bodies out."""
 
+import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,13 +17,11 @@ from ..maximum import NonFiniteError
 from ..start import ALTERNATIVES
 from .by_keypoints import ByKeypoints
 from .fitted import FittedPeople
-from .outputs import MESHES, finished, write_people
+from .outputs import MESHES, asked_otherwise, finished, write_people
 from .parts import FEATURE_MODELS, KEYPOINTS, body_named, device_named, features_named, prior_named, with_second
 from .people import Settings
 from .pixels import ByPixels, Where
-from .ways import Looked, Progress, Way
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+from .ways import Looked, Progress, Way, check_tells_apart, pictures_in
 
 
 @dataclass(frozen=True)
@@ -59,28 +58,61 @@ def run_fit(
         if kind not in MESHES:
             raise BadInput(f"--mesh: expected some of {', '.join(MESHES)}, found {kind!r}.")
     check_place(out)
-    if image.is_dir() and where.boxes:
-        raise BadInput(f"--box: expected one picture, found {image}, a folder; --mask takes a folder of masks.")
+    if image.is_dir():
+        _check_folder(image, where)
     torch.set_num_threads(1)  # these tensors are small: a second thread only waits for the first
     way = _way(asked, where, settings)
+    options = _options(asked, where, settings or Settings(), meshes)
     if not image.is_dir():
-        if finished(out / image.stem, image.name) and not again:
-            print(f"{out / image.stem}: finished before, left as it is (--again fits anew)")
+        if finished(out / image.stem, image) and not again:
+            others = _with_other(asked_otherwise(out / image.stem, options))
+            print(f"{out / image.stem}: finished before{others}, left as it is (--again fits anew)")
             return
         looked = way.look(image)
         with tqdm(desc=image.name, unit=" steps", leave=False, disable=None) as bar:
             people = _fitted(way, [looked], lambda done, total: _advance(bar, done, total))[0]
         if isinstance(people, BadInput):
             raise people
-        _write(out / image.stem, looked, people, meshes)
+        _write(out / image.stem, looked, people, meshes, options)
         return
-    _fit_folder(image, out, way, meshes, again=again)
+    _fit_folder(image, out, way, meshes, options, again=again)
 
 
-def _fit_folder(folder: Path, out: Path, way: Way, meshes: tuple[str, ...], *, again: bool) -> None:
+def _check_folder(folder: Path, where: Where) -> None:
+    """Refuses what would say the same of every picture."""
+    if where.boxes:
+        raise BadInput(f"--box: expected one picture, found {folder}, a folder; --mask takes a folder of masks.")
+    if where.mask is not None and not where.mask.is_dir():
+        raise BadInput(f"--mask: expected a folder of masks for {folder}, a folder, found {where.mask}.")
+    if where.keypoints is not None and not where.keypoints.is_dir():
+        check_tells_apart(where.keypoints, folder)
+
+
+def _options(asked: Asked, where: Where, settings: Settings, meshes: tuple[str, ...]) -> dict[str, object]:
+    """What was asked for, by the names of the options and as JSON keeps it; on which device is no matter."""
+    told = {**asdict(asked), **asdict(where), **asdict(settings), "mesh": meshes, "box": where.boxes}
+    kept = {name.replace("_", "-"): value for name, value in told.items() if name not in ("device", "boxes")}
+    options: dict[str, object] = json.loads(json.dumps(kept, default=str))
+    return options
+
+
+def _with_other(options: Sequence[str]) -> str:
+    return f" with other {', '.join(f'--{name}' for name in options)}" if options else ""
+
+
+def _fit_folder(
+    folder: Path, out: Path, way: Way, meshes: tuple[str, ...], options: Mapping[str, object], *, again: bool
+) -> None:
     pictures = pictures_in(folder)
     places = {picture: out / name for picture, name in zip(pictures, names_of_results(pictures), strict=True)}
-    left = [picture for picture in pictures if not finished(places[picture], picture.name) or again]
+    stood = {picture for picture in pictures if finished(places[picture], picture) and not again}
+    left = [picture for picture in pictures if picture not in stood]
+    others = Counter(_with_other(asked_otherwise(places[picture], options)) for picture in stood)
+    for other, count in others.items():
+        if other:
+            print(
+                f"{out}: {count} of {len(pictures)} pictures finished before{other}, left as they are (--again fits anew)"
+            )
     refused: list[str] = []
     with tqdm(desc="pictures", initial=len(pictures) - len(left), total=len(pictures), disable=None) as bar:
         for first in range(0, len(left), way.at_once):
@@ -90,7 +122,7 @@ def _fit_folder(folder: Path, out: Path, way: Way, meshes: tuple[str, ...], *, a
                     tqdm.write(str(found), file=sys.stderr)
                     refused.append(picture.name)
                 else:  # what cannot be written ends the run: the next could not either
-                    _write(places[picture], *found, meshes)
+                    _write(places[picture], *found, meshes, options)
             bar.update(len(group))
     if refused:
         raise BadInput(f"{folder}: {len(refused)} of {len(pictures)} pictures could not be used: {', '.join(refused)}.")
@@ -122,10 +154,13 @@ def _fitted(way: Way, looked: Sequence[Looked], progress: Progress | None = None
         return [people for each in looked for people in _fitted(way, [each])]
 
 
-def _write(where: Path, looked: Looked, people: FittedPeople, meshes: tuple[str, ...]) -> None:
+def _write(
+    where: Path, looked: Looked, people: FittedPeople, meshes: tuple[str, ...], options: Mapping[str, object]
+) -> None:
     told = write_people(
-        where, looked.photograph, people, meshes, picture=looked.path.name, passed_over=looked.passed_over
-    )
+        where, looked.photograph, people, meshes, picture=looked.path.name, sha256=looked.sha256, asked=options,
+        passed_over=looked.passed_over,
+    )  # fmt: skip
     for person, report in enumerate(told):
         tqdm.write(f"{where / f'person_{person}'}: {in_words(report)}")
 
@@ -140,14 +175,6 @@ def in_words(report: dict[str, object]) -> str:
     if "evidence_nats" in report:
         said.append(f"{float(str(report['evidence_nats'])):.0f} nats of evidence")
     return ", ".join([*said, *([] if report["converged"] else ["not converged"])])
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, in the order of their names; hidden files, such as macOS puts beside them, are none."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name[0] != ".")
-    if not found:
-        raise BadInput(f"{folder}: expected pictures ({', '.join(PICTURES)}), found none.")
-    return found
 
 
 def names_of_results(pictures: list[Path]) -> list[str]:

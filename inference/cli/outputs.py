@@ -23,6 +23,7 @@ from probbody.metrics import reprojection_error
 from .fitted import FittedPeople
 from .pixel_report import of_pixels, pixel_arrays
 from .sheets import sheet
+from .ways import sha256_of
 
 MESHES = ("glb", "obj", "ply")
 LAYOUTS = ("coco17", "openpose25")
@@ -39,12 +40,15 @@ def write_people(
     meshes: tuple[str, ...] = ("glb",),
     *,
     picture: str = "",
+    sha256: str = "",
+    asked: Mapping[str, object] = MappingProxyType({}),
     passed_over: Mapping[str, int] = MappingProxyType({}),
 ) -> list[dict[str, object]]:
     """Write ``person_0``, ``person_1``, ... into ``folder``, all of them or nothing; returns their ``fit.json``.
 
-    ``people.json`` beside them says from which picture, what the keypoint file calls them, and who was passed over
-    because too few of their keypoints were seen (``passed_over``: name, number of keypoints).
+    ``people.json`` beside them says from which picture (its name and what it holds), what was asked for (``asked``: an
+    option's name, its value), what the keypoint file calls them, and who was passed over because too few of their
+    keypoints were seen (``passed_over``: name, number of keypoints).
     """
     reports = []
     with folder_written_whole(folder) as temporary:
@@ -61,6 +65,8 @@ def write_people(
                 write_mesh(inside / f"body.{kind}", people, person)
         card = {
             "picture": picture,
+            "sha256": sha256,
+            "asked": dict(asked),
             "people": {f"person_{person}": name for person, name in enumerate(people.names)},
             "passed_over": [{"person": name, "keypoints": count} for name, count in passed_over.items()],
         }
@@ -68,20 +74,37 @@ def write_people(
     return reports
 
 
-def finished(folder: Path, picture: str) -> bool:
-    """Whether the results of that picture stand in ``folder``; anything else that stands there is refused, not replaced."""
+def finished(folder: Path, picture: Path) -> bool:
+    """Whether the results of that picture stand in ``folder``; anything else that stands there is refused, not replaced.
+
+    Where a result does not say what its picture held, the name is believed.
+    """
     if not folder.is_dir() or not any(folder.iterdir()):
         if folder.is_file():
             raise BadInput(f"{folder}: expected a folder of results, or nothing yet, found a file.")
         return False
-    try:
-        told = json.loads((folder / CARD).read_text(encoding="utf-8"))["picture"]
-    except (OSError, ValueError, KeyError, TypeError):
-        told = None
-    if told != picture:
-        found = "something else" if told is None else f"those of {told}"
-        raise BadInput(f"{folder}: expected results of {picture}, or nothing yet, found {found}; choose another --out.")
+    card = _card(folder)
+    told, held = card.get("picture"), card.get("sha256")
+    if told != picture.name or (held and picture.is_file() and held != sha256_of(picture)):
+        found = "something else" if told is None else f"those of {'another ' if told == picture.name else ''}{told}"
+        raise BadInput(
+            f"{folder}: expected results of {picture.name}, or nothing yet, found {found}; choose another --out."
+        )
     return True
+
+
+def asked_otherwise(folder: Path, asked: Mapping[str, object]) -> list[str]:
+    """The names of the options that were others when the results in ``folder`` were made, as far as these say it."""
+    before = _card(folder).get("asked")
+    return [name for name, value in before.items() if asked.get(name) != value] if isinstance(before, dict) else []
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -18,7 +18,6 @@ from probbody.geometry.cameras import PinholeCamera
 from probbody.maps import FalseColours
 from probbody.models import KeypointBody, MatchedBody, NormalOrAnywhere
 from probbody.observation import Observation
-from probbody.pictures import read_picture
 from probbody.quantities import joined
 
 from ..pixels import Sketch, fit_pixels
@@ -28,7 +27,7 @@ from .crops import ReadCrops, Sought, read_crops
 from .fitted import FittedPeople, Pixels
 from .parts import feature_model
 from .people import Settings, focal_of
-from .ways import Looked, Progress, Way, look_for_keypoints
+from .ways import Looked, Progress, Way, look_for_keypoints, looked_at
 
 STEPS = 50
 """Of the last round of a fit, unless told."""
@@ -50,7 +49,7 @@ class Where:
         if self.keypoints is not None:
             looked = look_for_keypoints(image, self.keypoints, self.layout, tqdm.write)
         else:
-            looked = Looked(image, read_picture(image))
+            looked = looked_at(image)
         size = (looked.photograph.height, looked.photograph.width)
         if self.boxes or self.mask is not None:
             boxes = [told_box(words, size) for words in self.boxes]
