@@ -79,9 +79,7 @@ def keypoint_boxes(people: People, size: tuple[float, float] = (math.inf, math.i
     reach = picture + REACH * max(size) * points.new_tensor([-1.0, -1.0, 1.0, 1.0])
     near = _inside(points, reach) & people.seen()
     sure = near & (confidence >= CONFIDENT)
-    counted = torch.where(
-        sure.any(-1, keepdim=True), sure, near
-    )  # one in the picture, of whatever confidence, there is
+    counted = torch.where(sure.any(-1, keepdim=True), sure, near)  # there is one near the picture, however unsure
     low = points.masked_fill(~counted[..., None], torch.inf).amin(1)
     high = points.masked_fill(~counted[..., None], -torch.inf).amax(1)
     more = BEYOND * (high - low).amax(-1, keepdim=True).clamp_min(1.0)

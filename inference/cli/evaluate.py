@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from probbody.data.files import written_whole
 from probbody.errors import BadInput
-from probbody.synth.sheet import as_picture
+from probbody.pictures import as_picture
 from probbody.synthocc import Condition
 
 from ..evaluate.measured import Measure, Measured

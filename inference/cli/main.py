@@ -109,9 +109,11 @@ def demo(
 @app.command()
 def synth(
     n: Annotated[int, typer.Option("--n", min=1, help="How many pictures.")] = 64,
-    out: Annotated[Path | None, typer.Option("--out", help="Where a contact sheet and labelled previews go.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where a sheet of the first 64 and labelled previews go.")
+    ] = None,
     pool: Annotated[Path | None, typer.Option("--pool", help="Where pictures to learn from are kept.")] = None,
-    data: Annotated[list[Path], typer.Option("--data", help="Captured motion; the prior's poses without it.")] = [],  # noqa: B006
+    data: Annotated[list[Path], typer.Option("--data", help="Captured motion in place of a prior's poses.")] = [],  # noqa: B006
     backdrops: Annotated[Path | None, typer.Option("--backdrops", help="A folder of photographs.")] = None,
     without: Annotated[list[str], typer.Option("--without", help="Not photographs with such names.")] = [],  # noqa: B006
     only: Annotated[list[str], typer.Option("--only", help="Photographs with such names alone.")] = [],  # noqa: B006

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from probbody.bodies.joints import joint_set
 from probbody.geometry.cameras import PinholeCamera
-from probbody.maps import as_picture, captioned, framed, heat_over, on_top_of_each_other, part_colours
+from probbody.maps import captioned, framed, heat_over, on_top_of_each_other, part_colours
 from probbody.pictures import (
     SEEN,
     as_array,
+    as_picture,
     beside_each_other,
     draw_keypoints,
     draw_mesh,
