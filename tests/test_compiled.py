@@ -156,6 +156,15 @@ def test_a_long_queue_is_in_order() -> None:
         assert queue.tolist() == sorted(range(count), key=lambda place: (depth[place], place))
 
 
+class Unknown(OpticalDepth):
+    """How much light kernels take is not a number."""
+
+    thick = True
+
+    def amplitude(self, precisions: Tensor) -> Tensor:
+        return torch.full_like(precisions[..., 0, 0], torch.nan)
+
+
 def test_what_is_not_a_number_is_not_hidden() -> None:
     kernels, camera = SCENES["some"]
     attributes = torch.ones(2, 30, 2, dtype=F64)
@@ -163,7 +172,7 @@ def test_what_is_not_a_number_is_not_hidden() -> None:
     drawn = renderer(Compiled()).draw(kernels, attributes, camera).features  # type: ignore[arg-type]
     assert bool(drawn[0, 1].isnan().any())
     assert bool(drawn[:, 0].isfinite().all())
-    dark = renderer(Compiled(), torch.nan).draw(kernels, torch.ones(2, 30, 1, dtype=F64), camera)  # type: ignore[arg-type]
+    dark = renderer(Compiled(), Unknown()).draw(kernels, torch.ones(2, 30, 1, dtype=F64), camera)  # type: ignore[arg-type]
     assert bool(dark.coverage.isnan().any())
 
 
