@@ -108,7 +108,7 @@ def usual_value(site: dict[str, Any] | None = None) -> Any:
     """Where a site starts that was given no value: its mean, else its mode, else a draw; not at the end of its support."""
     if site is None:
         return usual_value
-    for name in ("mean", "mode"):
+    for name in ("mean", "mode"):  # distributions that lack one say so in either of these ways
         with contextlib.suppress(NotImplementedError, AttributeError):
             value = getattr(site["fn"], name).detach().clone()
             if bool(transform_to(site["fn"].support).inv(value).isfinite().all()):
@@ -206,7 +206,8 @@ def _chosen(model: Model, observation: Observation, descent: _Descent, count: in
         told = story.nodes["_RETURN"]["value"]
         assert isinstance(told, Pose)
         pose = told.detach()
-        seen = as_fitted(observation, sites)
+        focal = story.nodes["focal"]["value"] if "focal" in story.nodes else None  # fitted, or known
+        seen = as_fitted(observation, focal)
         asked = unwrap(model) if "features" in story.nodes else None  # hidden features say nothing
         occlusion, evidence = (_told(asked, name, pose, seen) for name in ("occlusion", "evidence"))
     losses = torch.stack(descent.losses)[:, picked]

@@ -3,7 +3,6 @@
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -89,11 +88,9 @@ class Fit:
             raise BadInput(f"{path}: expected a fit saved by probbody (npz), found {_found(path, error)}.") from error
 
 
-def as_fitted(observation: Observation, sites: Mapping[str, Float[Tensor, "B *_"]]) -> Observation:
-    """The same with the focal length that was found, where the model has a site ``focal``: a factor on the camera's."""
-    if "focal" not in sites:
-        return observation
-    return replace(observation, camera=observation.camera.zoomed(sites["focal"]))
+def as_fitted(observation: Observation, focal: Float[Tensor, " B"] | None) -> Observation:
+    """The same at the focal length of the site ``focal``, a factor on the camera's; as it is where there is no such site."""
+    return observation if focal is None else replace(observation, camera=observation.camera.zoomed(focal))
 
 
 def _pose(tensors: dict[str, Tensor], name: str) -> Pose:

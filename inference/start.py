@@ -115,7 +115,7 @@ def without_keypoints(
     Worst is furthest from where the fit puts them, against the person's extent in the view; those not seen come last.
     """
     assert observation.keypoints is not None
-    camera = as_fitted(observation, fit.sites()).camera
+    camera = as_fitted(observation, fit.sites().get("focal")).camera
     with torch.no_grad():
         skeleton = body.reduced(observation.layout)
         places = camera.project(skeleton.keypoints(skeleton(fit.pose), observation.layout))[..., :2]

@@ -86,6 +86,9 @@ def test_what_is_told_of_a_fit_is_told_at_its_focal_length() -> None:
     torch.testing.assert_close(found.evidence, told.evidence(pose, zoomed))
     torch.testing.assert_close(found.occlusion, told.occlusion(pose, zoomed))
     assert (found.evidence > told.evidence(pose, observation) + 10).all()
+    start = {name: value[None] for name, value in sites.items() if name != "focal"}
+    again = fit_map(poutine.condition(told, data={"focal": sites["focal"]}), observation, steps=0, start=start)
+    torch.testing.assert_close(again.evidence, found.evidence)
 
 
 @pytest.mark.parametrize("handler", [poutine.condition, poutine.scale, poutine.block], ids=lambda each: each.__name__)
