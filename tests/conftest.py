@@ -1,7 +1,9 @@
 """Every test runs with the annotated shapes checked, one thread and a fixed seed; users pay for none of it."""
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
@@ -13,8 +15,14 @@ import torch  # noqa: E402
 
 from probbody.inference.cli.main import main  # noqa: E402
 
+ROOT = Path(__file__).parents[1]
 Ask = Callable[..., tuple[int, str, str]]
 """Words of a command line, to its exit code and what it says on both streams."""
+
+
+def environment() -> dict[str, str]:
+    """That of programs that tests start."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Every example runs, says how good it is, and none is forgotten."""
 
-import os
 import re
 import resource
 import subprocess
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT, environment
+
 SECONDS = 120
 """Of processors: by the clock examples take longer where other programs run."""
 
@@ -55,9 +55,8 @@ def test_no_example_is_forgotten() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs_quickly(name: str, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "examples" / name), "--quick"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     before = _processors()
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=5 * SECONDS)
+    run = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=5 * SECONDS)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
     assert _processors() - before < SECONDS
