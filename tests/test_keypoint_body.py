@@ -1,6 +1,7 @@
 """The keypoint model is an ordinary Pyro program, and its fits find the bodies that made the keypoints."""
 
 import math
+from dataclasses import replace
 
 import pyro
 import pyro.distributions as dist
@@ -11,6 +12,7 @@ from pyro import poutine
 from pyro.infer import Predictive
 from torch import Tensor
 
+from probbody.bodies.joints import joint_set
 from probbody.bodies.regressors import KeypointRegressor
 from probbody.bodies.skinned import SkinnedBody
 from probbody.bodies.tubes import tubes
@@ -31,7 +33,7 @@ from probbody.inference import (
 )
 from probbody.inference.density import log_terms
 from probbody.metrics import pa_mpjpe
-from probbody.models import GemanMcClureNoise, KeypointBody, NormalOrAnywhere
+from probbody.models import GemanMcClureNoise, KeypointBody, MatchedBody, NormalOrAnywhere
 from probbody.observation import Observation
 from probbody.priors.gaussian import GaussianPose
 from probbody.quantities import Pose
@@ -345,6 +347,24 @@ def test_what_is_known_of_each_body_holds_for_every_start(site: str) -> None:
     alone = poutine.condition(story, data={site: known[1:]})
     again = fit_keypoints(alone, story.body, story.pose_prior, observation[1], steps=40)
     torch.testing.assert_close(again.loss, fit.loss[1:], atol=0.2, rtol=0)
+
+
+def test_a_joint_set_of_ones_own_can_be_fitted() -> None:
+    body = man()
+    body.regressors["sticks"] = body.regressors["coco17"]
+    own = replace(joint_set("coco17"), name="sticks")
+    story = KeypointBody(body, GaussianPose.independent(14, 0.3), "sticks")
+    observation = replace(seen(model(), 1)[0], layout="sticks")
+    with pytest.raises(BadInput, match="'sticks' is no joint set known here"):
+        fit_keypoints(story, body, story.pose_prior, observation, steps=20)
+    found = fit_keypoints(story, body, story.pose_prior, observation, steps=60, joints=own)
+    named = fit_keypoints(model(), body, story.pose_prior, replace(observation, layout="coco17"), steps=60)
+    torch.testing.assert_close(found.loss, named.loss)
+
+
+def test_every_story_tells_its_licences() -> None:
+    story = model()
+    assert MatchedBody(story.body, story.pose_prior, torch.arange(3)).licences == story.licences
 
 
 def test_settled_is_asked_of_the_last_stage_alone() -> None:
