@@ -61,29 +61,50 @@ class View:
         return [Looked(Path(self.name), frame, boxes=boxes[[n]]) for n, frame in enumerate(self.frames)]
 
 
+@dataclass(frozen=True)
+class Film:
+    """What was filmed, and where the marked points are in the cameras' world."""
+
+    views: list[View]
+    """None where the frames cannot be had."""
+    names: list[str]
+    truth: Float[Tensor, "P 3"]
+    left: Float[Tensor, "views P"]
+    """How far marks are from it, pixels."""
+
+    @classmethod
+    def read(
+        cls, data: Path, frames: Path | None, chosen: tuple[int, ...] = FRAMES, count: int | None = None
+    ) -> "Film":
+        """Some frames of the first ``count`` cameras."""
+        folder = data / "multiview" / "pose2sim_static"
+        cameras = [camera[[0]] for camera in read_views(folder, slice(0, 1))[0]]
+        marked = read_json(Path(__file__).with_suffix(".json"))
+        names = marked["joints"]
+        marks = torch.stack([torch.tensor(marked[f"cam0{number + 1}"]).float() for number in range(len(cameras))])
+        truth, left = triangulated(cameras, marks)
+        views = list(_views(folder, frames, chosen, cameras[:count], _as_keypoints(marks, names)))
+        return cls(views, names, truth, left)
+
+
 def measure(
     data: Path, frames: Path | None, learnt: LearntFeatures, pictures: Path | None, quick: bool
 ) -> list[Target | AtLeast]:
     """PA-MPJPE for each camera; nothing but a sentence where the frames cannot be had."""
-    folder = data / "multiview" / "pose2sim_static"
     print("\n2. one standing person in four calibrated cameras, one at a time, focal lengths known")
-    cameras = [camera[[0]] for camera in read_views(folder, slice(0, 1))[0]]
-    marked = read_json(Path(__file__).with_suffix(".json"))
-    names = marked["joints"]
-    marks = torch.stack([torch.tensor(marked[f"cam0{number + 1}"]).float() for number in range(len(cameras))])
-    truth, left = triangulated(cameras, marks)
     chosen = FRAMES[:1] if quick else FRAMES
-    views = list(_views(folder, frames, chosen, cameras[: 1 if quick else None], _as_keypoints(marks, names)))
-    if not views:
+    film = Film.read(data, frames, chosen, 1 if quick else None)
+    if not film.views:
         print("not measured: the videos cannot be decoded here; pip install av, or give --frames")
         return []
+    left, names = film.left, film.names
     print(f"marks by eye, which agree to {float(left.median()):.0f} px (median), {float(left.max()):.0f} px (worst)")
     print(f"median PA-MPJPE over {len(chosen)} frame(s), mm: {LIMBS} joints of the limbs")
     print(f"{'':12}" + "".join(f"{name:>12}" for name in TOLD))
     every: list[Float[Tensor, "M B"]] = []
-    for view in views:
+    for view in film.views:
         found = _joints(view, names, learnt, pictures)
-        target = truth.expand(len(chosen), -1, -1)[:, :LIMBS]
+        target = film.truth.expand(len(chosen), -1, -1)[:, :LIMBS]
         every.append(torch.stack([pa_mpjpe(found[name][:, :LIMBS], target) for name in TOLD]))
         _print_row(view.name, every[-1])
     pooled = torch.cat(every, dim=1)

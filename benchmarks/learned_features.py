@@ -1,7 +1,8 @@
 """From pixels to bodies on drawn pictures that nothing was learnt from: the regressor, and what a fit adds to it.
 
 ``python benchmarks/learned_features.py [--data FOLDER] [--features FILE] [--with NAME=FILE ...] [--pictures N] [--ablated N]
-[--seed N] [--out FOLDER] [--jobs N] [--quick]``. Two tables: methods on all pictures, ablations on the first of them.
+[--seed N] [--row NAME ...] [--out FOLDER] [--jobs N] [--quick]``. Two tables: methods on all pictures, ablations on the first
+of them; or some rows of both, with the targets that are about these.
 ``--with`` adds to the second 3DNBF with features learnt otherwise, beside the usual guess and alone: for the last target some
 of as short a learning with contrast ("contrast"), and some without ("no contrast"). Answers are kept in the folder as they
 come, and a run that was stopped goes on from there. Pictures, patches and splits: see ``learned_scenes.py``; methods are those
@@ -44,7 +45,7 @@ COLUMNS = (
     "AUC of the occlusion map",
 )
 """MPJPE is that of joints that one sees, as papers have it."""
-USUAL, GUESS, ONE = "3DNBF", "regressor", "O = 1"
+MEAN, USUAL, GUESS, ONE = "mean pose", "3DNBF", "regressor", "O = 1"
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,16 @@ def judged(
     """What was expected of the regressor and of the fit."""
     clean, far = "clean", "@80"
     pa = {names: _mean(held, "PA-MPJPE of all joints") for names, held in answers.items()}
-    whole = {name: _mean(answers[name, clean], "MPJPE of all joints") for name in (GUESS, "mean pose")}
-    gain, cost = (100 * (pa[USUAL, condition] / pa[GUESS, condition] - 1) for condition in (far, clean))
-    targets: list[Target | AtLeast] = [
-        Target("MPJPE of the regressor over the mean pose's, clean", whole[GUESS] / whole["mean pose"], 0.5),
-        AtLeast("what 3DNBF takes off the regressor's PA-MPJPE at @80", -gain, 15.0, " %"),
-        Target("what 3DNBF adds to the regressor's PA-MPJPE, clean", cost, 2.0, " %"),
-    ]
+    whole = {
+        name: _mean(held, "MPJPE of all joints") for (name, condition), held in answers.items() if condition == clean
+    }
+    targets: list[Target | AtLeast] = []
+    if MEAN in whole:
+        targets.append(Target("MPJPE of the regressor over the mean pose's, clean", whole[GUESS] / whole[MEAN], 0.5))
+    if USUAL in whole:
+        gain, cost = (100 * (pa[USUAL, condition] / pa[GUESS, condition] - 1) for condition in (far, clean))
+        targets.append(AtLeast("what 3DNBF takes off the regressor's PA-MPJPE at @80", -gain, 15.0, " %"))
+        targets.append(Target("what 3DNBF adds to the regressor's PA-MPJPE, clean", cost, 2.0, " %"))
     held = {name: _mean(own, "PA-MPJPE of all joints") for (name, column), own in ablated.items() if column == far}
     for name, of, beside in (
         (ONE, "with O = 1", USUAL),
@@ -134,8 +138,14 @@ def _parts(options: argparse.Namespace) -> tuple[Part, Part]:
     methods = (shop.mean_pose(), shop.regressor(), shop.looks(), shop.nbv())
     if not options.quick:
         methods += (shop.neural_smpl(),)
-    every = Part(_run(options, options.pictures, "all"), methods)
-    return every, Part(_run(options, min(options.ablated, options.pictures), "some"), _ablations(options, shop, learnt))
+    every = Part(_run(options, options.pictures, "all"), _asked(methods, options))
+    ablations = _asked(_ablations(options, shop, learnt), options)
+    return every, Part(_run(options, min(options.ablated, options.pictures), "some"), ablations)
+
+
+def _asked(methods: tuple[Method, ...], options: argparse.Namespace) -> tuple[Method, ...]:
+    """All, or the rows that were asked for beside the one that all are compared with."""
+    return tuple(each for each in methods if not options.row or each.name in (GUESS, *options.row))
 
 
 def _ablations(options: argparse.Namespace, shop: Workshop, learnt: LearntFeatures) -> tuple[Method, ...]:
@@ -191,6 +201,7 @@ def _options() -> argparse.Namespace:
     asked.add_argument("--pictures", type=int, default=500)
     asked.add_argument("--ablated", type=int, default=64, help="pictures of the second table")
     asked.add_argument("--seed", type=int, default=2)
+    asked.add_argument("--row", action="append", default=[], metavar="NAME", help="of the tables, as they name it")
     asked.add_argument("--out", type=Path, default=Path("out/learned_features"))
     asked.add_argument("--jobs", type=int, default=1)
     asked.add_argument("--quick", action="store_true")

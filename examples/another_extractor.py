@@ -51,7 +51,7 @@ def main() -> None:
 
     body, prior, extract = open_body(), vae_prior(), some_network()
     pictures = Pictures(body, PriorPoses(prior), DrawnBackdrops(), (SIDE, SIDE))
-    seen = field_of(extract, body, pictures, 60 if given.quick else 400)
+    seen = field_of(extract, body, pictures, 32 if given.quick else 400)
     print(f"{seen.features.channels} numbers a place; they scatter with a concentration of {seen.concentration:.0f}")
 
     drawn = pictures.draw(1, torch.arange(4 if given.quick else 6))  # another seed

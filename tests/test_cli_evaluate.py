@@ -42,9 +42,6 @@ def test_methods_are_measured_and_told_of(ask: Ask, features: Path, tmp_path: Pa
     assert {row["method"] for row in rows} == {"regressor", "3DNBF"}
     assert (tmp_path / "one" / "results.html").read_text().startswith("<!doctype html>")
     first = (tmp_path / "one" / "results.csv").read_text()
-    shared = (*words, "--at-once", "1", "--jobs", "2", "--out", tmp_path / "shared")
-    assert ask(*shared)[0] == 0
-    assert len(list((tmp_path / "shared" / "answers").rglob("*.npz"))) == 4
     assert ask(*words, "--out", tmp_path / "one", "--against", tmp_path / "one" / "results.json")[0] == 0
     assert (tmp_path / "one" / "results.csv").read_text() == first  # nothing was computed again
     other = ("eval", "--features", features, "--method", "regressor", "--pictures", "3", "--out", tmp_path / "two")
@@ -52,6 +49,12 @@ def test_methods_are_measured_and_told_of(ask: Ask, features: Path, tmp_path: Pa
     assert code == 2
     assert "expected results under the protocol" in err
     assert err.count("\n") == 1
+
+
+def test_pictures_are_shared_out_to_processes(ask: Ask, features: Path, tmp_path: Path) -> None:
+    words = ("eval", "--features", features, *FEW[:-1], "1", "--condition", "clean", "--method", "regressor")
+    assert ask(*words, "--jobs", "2", "--out", tmp_path)[0] == 0
+    assert len(list((tmp_path / "answers").rglob("*.npz"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """``probbody train features``: from pools of pictures to a file, its card, and the words of what goes wrong."""
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from probbody.extractors.shipped import load_features
 from probbody.geometry.cameras import PinholeCamera
 from probbody.inference.cli import features as command
 from probbody.inference.cli.main import main
+from probbody.inference.learn.feature_fitting import FeatureFitting
 from probbody.inference.learn.picture_pool import KIND
 from probbody.inference.learn.temper import Tempering
 from probbody.priors.weights import write_weights
@@ -67,6 +69,7 @@ def test_features_come_out_of_pools_and_again_out_of_the_checkpoint(
     network: tuple[str, ...], asked: str, pool: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "fitted_temper", lambda *_: Tempering(0.25, 0.5))  # slow, and tested by itself
+    monkeypatch.setattr(command, "FeatureFitting", functools.partial(FeatureFitting, points=4, clutter=4, components=2))
     out = tmp_path / "features.safetensors"
     words = ("--data", pool, "--validation", other, "--out", out, "--steps", 2, "--batch", 4, "--licence", "CC0-1.0")
     words += network

@@ -32,7 +32,9 @@ from .feature_card import MEASURED, TEMPERED, card, facts, told
 from .parts import device_named
 
 FEWEST = 32
-"""Pictures that are measured on together, and by which norms are settled."""
+"""Pictures that are measured on together, and by which norms are settled at least."""
+SETTLED = 2_048
+"""By at most so many pictures norms are settled."""
 SUMMARY, SLIM_SUMMARY = 512, 192
 """In so many numbers the head of a usual and of a slim reader sums up what it sees."""
 
@@ -107,8 +109,8 @@ def _finish(
     run: FeatureRun, body: ArticulatedBody, taught: PoolLessons, kept_out: PoolLessons, out: Path, licence: str
 ) -> None:
     """Features, their card, and the card's numbers for programs."""
-    settle_norms(run.average, taught, run.training.variation)
     known, new = len(taught.pool), len(kept_out.pool)
+    settle_norms(run.average, taught, run.training.variation, min(SETTLED, known))
     fitting = FeatureFitting(seed=run.training.seed)
     fitting = replace(fitting, pictures=min(fitting.pictures, known), kept_out=min(fitting.kept_out, new))
     tempered, measured = min(TEMPERED, new), min(MEASURED, new)
