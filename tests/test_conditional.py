@@ -37,11 +37,11 @@ def test_the_likelihood_is_that_of_the_formula() -> None:
     background = MixtureBackground(torch.tensor([0.3, 0.7]), some.clutter[:2], torch.tensor([8.0, 30.0]))
     emissions = Emissions(torch.tensor(12.0), background)
 
-    def at(feature: Tensor, mean: Tensor) -> float:
-        return math.exp(VonMisesFisher(mean, torch.tensor(12.0)).log_prob(feature))
+    def at(feature: Tensor, means: Tensor) -> float:
+        return float(VonMisesFisher(means, torch.tensor(12.0)).log_prob(feature).exp().sum())
 
     def bodies(feature: Tensor) -> float:
-        return sum(at(feature, row) for vertex in some.rows for row in vertex) / DIRECTIONS
+        return at(feature, some.rows.flatten(0, 1)) / DIRECTIONS
 
     def elsewhere(feature: Tensor) -> float:
         return VERTICES * math.exp(background.marginal().log_prob(feature))
