@@ -158,6 +158,8 @@ def _ablations(options: argparse.Namespace, shop: Workshop, learnt: LearntFeatur
             shop.one_direction(),
             shop.features_only(),
             _named(blind, "features alone, O = 1"),
+            shop.smplify(),  # these two are told the keypoints in sight: what pixels could tell at most
+            shop.nbv(keypoints=True),
         ]
     for words in options.beside:
         name, file = named_file("--with", words)
