@@ -164,7 +164,7 @@ def _told(everybody: list[RealPeople], found: dict[str, dict[str, Pose]], body: 
     pooled = {name: torch.cat(rows) for name, rows in away.items()}
     names = tuple(name for each in photographed for name in each.people.names)
     print(f"{'all keypoints':28}" + "".join(shares(pooled[name]) for name in TOLD))
-    for limit in (0.2, 0.1):
+    for limit in (0.2, 0.1) if len(names) > 1 else ():
         for other in (SHIPPED, DRAWN):
             less = pck_less(pooled[REAL], pooled[other], limit, names)
             print(f"{REAL} less {other}, at {limit}: {less.estimate:+.3f} [{less.low:+.3f}, {less.high:+.3f}]")
