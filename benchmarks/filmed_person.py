@@ -66,7 +66,7 @@ class Film:
     """What was filmed, and where the marked points are in the cameras' world."""
 
     views: list[View]
-    """None where the frames cannot be had."""
+    """Empty where the frames cannot be had."""
     names: list[str]
     truth: Float[Tensor, "P 3"]
     left: Float[Tensor, "views P"]

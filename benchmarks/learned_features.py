@@ -140,6 +140,9 @@ def _parts(options: argparse.Namespace) -> tuple[Part, Part]:
         methods += (shop.neural_smpl(),)
     every = Part(_run(options, options.pictures, "all"), _asked(methods, options))
     ablations = _asked(_ablations(options, shop, learnt), options)
+    found = {each.name for part in (every.methods, ablations) for each in part}
+    if unknown := [row for row in options.row if row not in found]:
+        sys.exit(f"--row: expected rows that the tables have, found {', '.join(unknown)}")
     return every, Part(_run(options, min(options.ablated, options.pictures), "some"), ablations)
 
 
@@ -158,7 +161,7 @@ def _ablations(options: argparse.Namespace, shop: Workshop, learnt: LearntFeatur
             shop.one_direction(),
             shop.features_only(),
             _named(blind, "features alone, O = 1"),
-            shop.smplify(),  # these two are told the keypoints in sight: what pixels could tell at most
+            shop.smplify(),  # these two are told keypoints, as a good detector would see them in the pictures
             shop.nbv(keypoints=True),
         ]
     for words in options.beside:

@@ -49,8 +49,13 @@ class Marked:
 
     def away(self, places: Float[Tensor, "B P 2"]) -> Float[Tensor, "B P"]:
         """How far keypoints are from where they are marked, in longer sides of the box; NaN where they are not marked."""
-        off = (places - self.people.keypoints[..., :2]).norm(dim=-1) / self.sides[:, None]
-        return torch.where(self.people.keypoints[..., 2] > 0, off, torch.nan)
+        return away_from(self.people, places, self.sides)
+
+
+def away_from(people: People, places: Float[Tensor, "B P 2"], sides: Float[Tensor, " B"]) -> Float[Tensor, "B P"]:
+    """How far keypoints are from where they are marked, in ``sides``; NaN where they are not marked."""
+    off = (places - people.keypoints[..., :2]).norm(dim=-1) / sides[:, None]
+    return torch.where(people.seen(), off, torch.nan)
 
 
 def questions(doc: str | None) -> argparse.ArgumentParser:

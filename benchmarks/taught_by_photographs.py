@@ -6,7 +6,7 @@ people, posed as a fit to their keypoints has them. Real people are those of COC
 person of ``filmed_person.py``. Nobody is measured by a network that saw their photograph: for each photograph, and for the
 film, the network learns on anew from all the others; "drawn alone" learns on as long from the pool only. Networks are kept in
 the folder, and a run that was stopped goes on after the last whole one. What is measured is the network's own guess, from one
-look; ``--features`` of ``photographs.py`` measures fits.
+look: what features say of a body is kept as it shipped, so fits by these networks would mean little.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import torch
 from filmed_person import FRAMES, LIMBS, Film
 from jaxtyping import Float
 from keypoint_shares import pck, pck_less, shares
-from marked_people import marked_people
+from marked_people import away_from, marked_people
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
@@ -93,16 +93,16 @@ class RealPeople:
     def away(self, pose: Pose, body: SkinnedBody) -> Float[Tensor, "B P"]:
         """How far keypoints are off, in longer sides of the box; NaN where none is marked."""
         places = self.usual.project(body.keypoints(body(pose), self.people.layout))[..., :2]
+        return away_from(self.people, places, self._sides())
+
+    def _sides(self) -> Float[Tensor, " B"]:
         boxes = keypoint_boxes(self.people)
-        sides = (boxes[:, 2:] - boxes[:, :2]).amax(-1, keepdim=True)
-        off = (places - self.people.keypoints[..., :2]).norm(dim=-1) / sides
-        return torch.where(self.people.seen(), off, torch.nan)
+        return (boxes[:, 2:] - boxes[:, :2]).amax(-1)
 
     def lessons(self, body: SkinnedBody, size: tuple[int, int], generator: torch.Generator) -> list[Lesson]:
         """Crops of them to learn from."""
         rest, found = RestJoints.of(body), []
-        boxes = keypoint_boxes(self.people)
-        extent = (boxes[:, 2:] - boxes[:, :2]).amax(-1, keepdim=True)
+        boxes, extent = keypoint_boxes(self.people), self._sides()[:, None]
         for way in range(WAYS):
             draw = 2 * torch.rand(len(boxes), 3, generator=generator) - 1
             middle = (boxes[:, 2:] + boxes[:, :2]) / 2 + 0.08 * extent * draw[:, :2]
@@ -169,13 +169,8 @@ def _told(everybody: list[RealPeople], found: dict[str, dict[str, Pose]], body: 
             less = pck_less(pooled[REAL], pooled[other], limit, names)
             print(f"{REAL} less {other}, at {limit}: {less.estimate:+.3f} [{less.low:+.3f}, {less.high:+.3f}]")
     gained = pck(pooled[REAL], 0.2) - pck(pooled[DRAWN], 0.2)
-    targets: list[Target | AtLeast] = [
-        AtLeast(
-            "PCK at 0.2 with real pictures less that with drawn ones alone",
-            gained,
-            0.0,
-        )
-    ]
+    words = "PCK at 0.2 with real pictures less that with drawn ones alone"
+    targets: list[Target | AtLeast] = [AtLeast(words, gained, 0.0)]
     for film in (each for each in everybody if each.truth is not None):
         errors = {name: _off(film, found[film.name][name], body) for name in TOLD}
         print(f"{film.name + ', median PA-MPJPE, mm':28}" + "".join(f"{float(errors[n].median()):14.1f}" for n in TOLD))
@@ -208,12 +203,8 @@ def _everybody(options: argparse.Namespace, body: SkinnedBody) -> list[RealPeopl
     if not views:
         print("without the film: its videos cannot be decoded here; pip install av, or give --frames")
         return found
-    people = People(
-        torch.cat([each.people.keypoints for each in views]),
-        BODY25B.name,
-        None,
-        tuple(each.people.names[0] for each in views),
-    )
+    names = tuple(each.people.names[0] for each in views)
+    people = People(torch.cat([each.people.keypoints for each in views]), BODY25B.name, None, names)
     usual, fitted, pose = (joined([getattr(each, name) for each in views]) for name in ("usual", "fitted", "pose"))
     pictures = tuple(each.pictures[0] for each in views)
     limbs = {name: place for name, place in zip(film.names[:LIMBS], film.truth[:LIMBS], strict=True)}
@@ -242,26 +233,15 @@ def _lesson(images: Float[Tensor, "B 3 H W"], camera: PinholeCamera, pose: Pose,
     inside = ((pixel >= 0) & (pixel < torch.tensor([width, height]))).all(-1)
     place = pixel[..., 1].clamp(0, height - 1) * width + pixel[..., 0].clamp(0, width - 1)
     near = points[..., 2] <= maps.depth.flatten(1).gather(1, place) + NEAR
-    facing = (vertex_normals(surface.vertices, surface.faces) * surface.vertices).sum(
-        -1
-    ) < 0  # cameras are at the origin
-    return Lesson(
-        images,
-        camera,
-        pose,
-        surface,
-        parts,
-        parts > 0,
-        torch.zeros_like(parts, dtype=torch.bool),
-        inside & near & facing,
-    )
+    towards = vertex_normals(surface.vertices, surface.faces) * surface.vertices  # cameras are at the origin
+    visible, hidden = inside & near & (towards.sum(-1) < 0), torch.zeros_like(parts, dtype=torch.bool)
+    return Lesson(images, camera, pose, surface, parts, parts > 0, hidden, visible)
 
 
 def _taught(others: list[RealPeople], name: str, body: SkinnedBody, options: argparse.Namespace) -> PersonReader:
     """The shipped network after learning on, from the pool and others; the one that is kept, if there is one."""
-    settings = (
-        f"{options.steps}_{options.rate:g}_{options.real}_{options.seed}"  # those of another run are not taken up
-    )
+    # networks of a run with other settings are not taken up
+    settings = f"{options.steps}_{options.rate:g}_{options.real}_{options.seed}"
     path = options.out / f"{name.replace(' ', '_')}_{settings}.safetensors"
     shipped = shipped_features()
     if not path.exists():
