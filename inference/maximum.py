@@ -56,7 +56,8 @@ def fit_map(
         observation: what was seen of the bodies.
         steps, rate: of one stage of Adam over all sites, where ``stages`` is None.
         stages: what is fitted when.
-        start: values to start from, (starts, B, ...) a site; a site not named starts at its prior's mean.
+        start: values to start from, (starts, B, ...) a site; a site not named starts at its prior's mean, and what the
+            model has no site for is passed over, so that one start serves several models.
         seed: of every random draw; the state of torch's own generator is left as it was.
         progress: called with the steps done and the steps in all.
 

@@ -1,14 +1,20 @@
 """Pictures that cannot be, bodies where no camera sees them: one clear sentence, or numbers that are finite."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
+from probbody.bodies.skinned import SkinnedBody
+from probbody.contracts import Renderer
 from probbody.features.backgrounds import UniformBackground
 from probbody.geometry.cameras import CameraRig, WeakPerspectiveCamera
 from probbody.inference import fit_map
 from probbody.models.evidence import OutlineEvidence, PartEvidence
 from probbody.observation import Observation
 from probbody.priors.gaussian import GaussianPose
+from probbody.quantities import Pose
+from probbody.render.compiled import Compiled
 from probbody.render.mesh import MeshRenderer
 from probbody.systems import neural_body_volume
 from tests.feature_scenes import (
@@ -28,6 +34,13 @@ from tests.feature_scenes import (
 )
 
 RENDERERS = {"volume": volume, "mesh": lambda body: MeshRenderer()}
+
+
+def compiled(body: SkinnedBody) -> Renderer:
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    made = volume(body)
+    made.tracing = Compiled()
+    return made
 
 
 def test_features_of_another_make_are_refused() -> None:
@@ -82,6 +95,21 @@ def test_a_body_out_of_sight_is_background_alone(name: str) -> None:
     for place in ([9.0, 0.0, 0.2], [0.0, 0.0, 7.0]):  # beside the picture; a kilometre away
         found = fit(told, observation, {**astray(sites), "place": torch.tensor([[place]])}, 3)
         assert found.loss.isfinite().all()
+
+
+@pytest.mark.parametrize("make", [*RENDERERS.values(), compiled])
+def test_of_nobody_there_are_no_pictures_and_no_gradients(make: Callable[[SkinnedBody], Renderer]) -> None:
+    body, none = arm(), camera(1)[:0]
+    draw = make(body)
+    joints = len(body.parents)
+    surface = body(Pose(torch.eye(3).expand(0, joints, 3, 3), torch.zeros(0, body.num_shape), torch.zeros(0, 3)))
+    vertices = surface.vertices.requires_grad_()
+    drawn = draw(surface, torch.randn(0, vertices.shape[1], 5), none)
+    assert (drawn.features.shape, drawn.coverage.shape) == ((0, 5, SIDE, SIDE), (0, SIDE, SIDE))
+    (drawn.features.sum() + drawn.depth.sum()).backward()
+    assert vertices.grad is not None
+    found, visible = draw.sample(surface, drawn.features.detach(), none)
+    assert (found.shape, visible.shape) == ((0, vertices.shape[1], 5), (0, vertices.shape[1]))
 
 
 def test_a_camera_of_parallel_rays_fits_too() -> None:

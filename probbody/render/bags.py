@@ -26,8 +26,8 @@ class Parts(Record):
         """The sum in each pixel of what its points have of the attributes; gradients flow to these and to shares."""
         order = self.pixel.argsort(stable=True)
         corner, shares = self.corner[order].flatten(), self.shares[order].to(attributes.dtype).flatten()
-        ends = 3 * torch.bincount(self.pixel, minlength=pixels).cumsum(0)
-        begins = torch.cat([ends.new_zeros(1), ends[:-1]])
+        long = 3 * torch.bincount(self.pixel, minlength=pixels)
+        begins = long.cumsum(0) - long
         return embedding_bag(corner, attributes, begins, mode="sum", per_sample_weights=shares)
 
 

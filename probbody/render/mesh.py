@@ -83,7 +83,7 @@ class MeshRenderer(Renderer):
         coverage, depth = total.to(features.dtype).unbind(-1)
         depth = depth / torch.where(coverage > 0, coverage, 1)
         return Rendering(
-            features.view(bodies, height, width, -1).permute(0, 3, 1, 2),
+            features.unflatten(0, (bodies, height, width)).permute(0, 3, 1, 2),
             coverage.view(bodies, height, width),
             depth.view(bodies, height, width),
         )

@@ -132,11 +132,11 @@ class _Rays:
         origins, directions = camera.rays(corners)
         directions = directions / camera.turned(directions)[..., 2:]
         with torch.no_grad():
-            apart = (origins - origins[:, :1]).abs().amax().item() > 1e-6
+            apart = bool(((origins - origins[:, :1]).abs() > 1e-6).any())
             moving = origins if apart else directions
-            bent = (moving[:, 3] - moving[:, 2] - moving[:, 1] + moving[:, 0]).abs().amax().item()
-            turning = (directions - directions[:, :1]).abs().amax().item()
-        if bent > 1e-4 or (apart and turning > 1e-5):
+            bent = bool(((moving[:, 3] - moving[:, 2] - moving[:, 1] + moving[:, 0]).abs() > 1e-4).any())
+            turning = bool(((directions - directions[:, :1]).abs() > 1e-5).any())
+        if bent or (apart and turning):
             raise ValueError(
                 "camera: expected rays, evenly spaced, that meet in a point or are parallel, found others."
             )

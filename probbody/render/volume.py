@@ -81,8 +81,9 @@ class VolumeRenderer(Renderer):
             pairs, listed, parts, _, _ = parts_of_light(self._passage(kernels, camera))
         rows = image.permute(0, 2, 3, 1).flatten(0, 2).index_select(0, listed.rays)
         parts = parts.to(image.dtype)
-        seen = gathered(parts, rows, pairs, listed).unflatten(0, (bodies, -1))
-        visible = gathered(parts, torch.ones_like(rows[:, :1]), pairs, listed).view(bodies, -1)
+        shape = kernels.means.shape[:2]
+        seen = gathered(parts, rows, pairs, listed).unflatten(0, shape)
+        visible = gathered(parts, torch.ones_like(rows[:, :1]), pairs, listed).view(shape)
         vertices = surface.vertices.shape[1]
         total = image.new_zeros(bodies, vertices, channels).index_add(1, kernels.vertex, seen)
         visibility = visible.new_zeros(bodies, vertices).index_add(1, kernels.vertex, visible)
