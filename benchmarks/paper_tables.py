@@ -3,11 +3,12 @@
 ``python benchmarks/paper_tables.py [--set small] [--features FILE] [--without-contrast FILE] [--one-direction FILE]
 [--eight-directions FILE] [--as-short FILE] [--out FOLDER] [--jobs N] [--minutes N] [--pictures N] [--condition NAME ...]
 [--row NAME ...] [--first-alone] [--quick]``. The files in the middle are of features learnt otherwise, the last of as usual for
-as long; rows without theirs are named as lacking. What it prints is committed as text beside it, and the CSV that it writes;
-JSON and reports are in the folder, and a run that was stopped goes on from there. The tables share what was answered: what one
-has measured no other measures again. With ``--minutes`` no row of the second and third table is begun later than that, rows of
-both in turn, and those that are left out are named. ``--pictures``, ``--condition``, ``--row`` and ``--first-alone`` measure
-less of a large set; ``--quick`` measures what the targets are about, of two pictures and with two steps.
+as long; rows without theirs are named as lacking. What it prints is committed as text beside it, with the CSV that it writes
+and its JSON, packed: what ``probbody eval --against`` compares other methods with on the same pictures. Reports are in the
+folder, and a run that was stopped goes on from there. The tables share what was answered: what one has measured no other
+measures again. With ``--minutes`` no row of the second and third table is begun later than that, rows of both in turn, and
+those that are left out are named. ``--pictures``, ``--condition``, ``--row`` and ``--first-alone`` measure less of a large set;
+``--quick`` measures what the targets are about, of two pictures and with two steps.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Methods measured side by side: what is refused, what is kept, what a table says."""
 
+import csv
 import functools
 import json
 import math
@@ -31,6 +32,7 @@ from probbody.synthocc import JOINTS, Clean, Natural, SynthOcc
 from tests.evaluation_scenes import tiny_benchmark, untaught
 
 BODY = open_body()
+CARDS = Path(__file__).parents[1] / "benchmarks" / "paper_tables"
 LEARNT = untaught()
 
 
@@ -270,6 +272,17 @@ def test_results_come_back_from_their_file(benchmark: SynthOcc, tmp_path: Path) 
     (tmp_path / "no.json").write_text('{"results": 3}')
     with pytest.raises(BadInput, match="expected results of probbody eval"):
         read_results(tmp_path / "no.json")
+
+
+@pytest.mark.parametrize("card", sorted(CARDS.glob("*.json.gz")), ids=lambda card: card.name)
+def test_committed_cards_are_those_of_the_tables(card: Path) -> None:
+    held = read_results(card)
+    with (CARDS / card.name.replace(".json.gz", ".csv")).open(encoding="utf-8") as table:
+        lines = list(csv.DictReader(table))
+    assert {line["protocol"] for line in lines} == {held.protocol["hash"]}
+    said = {(line["method"], line["condition"], line["measure"]): float(line["value"]) for line in lines}
+    means = {(one.method, one.condition, name): mean.value() for one in held.results for name, mean in one.means.items()}
+    assert means == pytest.approx(said, rel=1e-12)
 
 
 def test_only_results_on_the_same_pictures_are_compared(benchmark: SynthOcc, tmp_path: Path) -> None:
