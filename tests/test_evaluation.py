@@ -281,7 +281,9 @@ def test_committed_cards_are_those_of_the_tables(card: Path) -> None:
         lines = list(csv.DictReader(table))
     assert {line["protocol"] for line in lines} == {held.protocol["hash"]}
     said = {(line["method"], line["condition"], line["measure"]): float(line["value"]) for line in lines}
-    means = {(one.method, one.condition, name): mean.value() for one in held.results for name, mean in one.means.items()}
+    means = {
+        (one.method, one.condition, name): mean.value() for one in held.results for name, mean in one.means.items()
+    }
     assert means == pytest.approx(said, rel=1e-12)
 
 

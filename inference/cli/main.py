@@ -169,7 +169,9 @@ def evaluate(
     beside: Annotated[list[str], typer.Option(help="NAME=FILE: other features to run 3DNBF with.")] = [],  # noqa: B006
     results: Annotated[list[str], typer.Option(help="NAME=FILE: what another program saved.")] = [],  # noqa: B006
     start: Annotated[str | None, typer.Option(help="Which of --results fits start from.")] = None,
-    against: Annotated[Path | None, typer.Option(help="results.json (or .json.gz) of an earlier run, to compare with.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="results.json (or .json.gz) of an earlier run, to compare with.")
+    ] = None,
     write_pictures: Annotated[Path | None, typer.Option(help="Only write the pictures, for other programs.")] = None,
     pictures: Few = None,
     data: Motion = [],  # noqa: B006
