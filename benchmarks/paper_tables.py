@@ -2,13 +2,13 @@
 
 ``python benchmarks/paper_tables.py [--set small] [--features FILE] [--without-contrast FILE] [--one-direction FILE]
 [--eight-directions FILE] [--as-short FILE] [--out FOLDER] [--jobs N] [--minutes N] [--pictures N] [--condition NAME ...]
-[--row NAME ...] [--first-alone] [--quick]``. The files in the middle are of features learnt otherwise, the last of as usual for
-as long; rows without theirs are named as lacking. What it prints is committed as text beside it, with the CSV that it writes
-and its JSON, packed: what ``probbody eval --against`` compares other methods with on the same pictures. Reports are in the
-folder, and a run that was stopped goes on from there. The tables share what was answered: what one has measured no other
+[--row NAME ...] [--first-alone] [--quick]``. The files in the middle are of features learnt otherwise, the last of as usual
+for as long; rows without theirs are named as lacking. What it prints is committed as text beside it, with the CSV that it
+writes and its JSON, packed: what ``probbody eval --against`` compares other methods with on the same pictures. Reports are in
+the folder, and a run that was stopped goes on from there. The tables share what was answered: what one has measured no other
 measures again. With ``--minutes`` no row of the second and third table is begun later than that, rows of both in turn, and
-those that are left out are named. ``--pictures``, ``--condition``, ``--row`` and ``--first-alone`` measure less of a large set;
-``--quick`` measures what the targets are about, of two pictures and with two steps.
+those that are left out are named. ``--pictures`` (``N``, or ``FIRST:LAST``), ``--condition``, ``--row`` and ``--first-alone``
+measure less of a large set; ``--quick`` measures what the targets are about, of two pictures and with two steps.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from paper_order import CONTRAST, EIGHT, ONE, USUAL, judged
 from verdicts import Target
 
 from probbody.data.files import written_whole
-from probbody.inference.cli.compared import Parts, Pictures
+from probbody.inference.cli.compared import Parts, Pictures, part_told
 from probbody.inference.cli.evaluate import Asked, comparison, run_eval
 from probbody.inference.cli.paper_rows import TABLES
 from probbody.inference.evaluate.results import Results
@@ -164,7 +164,7 @@ def _in_turn(*tables: int) -> list[tuple[int, str]]:
 
 
 def _run_of(options: argparse.Namespace) -> Run:
-    pictures = Pictures("small" if options.quick else options.set, 2 if options.quick else options.pictures)
+    pictures = Pictures("small", (0, 2)) if options.quick else Pictures(options.set, part_told(options.pictures))
     other = {
         CONTRAST: options.without_contrast,
         ONE: options.one_direction,
@@ -180,7 +180,7 @@ def _run_of(options: argparse.Namespace) -> Run:
 def _options() -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--set", default="standard")
-    asked.add_argument("--pictures", type=int)
+    asked.add_argument("--pictures", help="N, the first so many, or FIRST:LAST")
     asked.add_argument("--features", type=Path, help="other learnt features than those that ship")
     asked.add_argument("--without-contrast", type=Path, help="features that only regression shaped")
     asked.add_argument("--one-direction", type=Path, help="features learnt with O = 1")

@@ -13,10 +13,8 @@ from probbody.data.hmr_results import read_results
 from probbody.errors import BadInput
 from probbody.extractors.shipped import load_features
 from probbody.synthocc import (
+    EXTENTS,
     JOINTS,
-    LARGE,
-    SMALL,
-    STANDARD,
     Attacked,
     Clean,
     Condition,
@@ -38,7 +36,6 @@ from .methods import Workshop, method_named
 from .parts import body_named, device_named, features_named, on_device, prior_named
 from .sets import SETS, trial_on_set
 
-EXTENTS = {extent.name: extent for extent in (SMALL, STANDARD, LARGE)}
 SIDES = {"@40": 40, "@80": 80}
 
 
@@ -47,8 +44,8 @@ class Pictures:
     """Which pictures are asked for."""
 
     extent: str = "small"
-    pictures: int | None = None
-    """The first so many alone."""
+    pictures: tuple[int, int] | None = None
+    """From the first of these numbers to before the second alone."""
     seed: int = 2
     data: tuple[Path, ...] = ()
     """Captured motion, whose takes that nothing learns from are taken; the prior's poses without it."""
@@ -77,7 +74,7 @@ class Pictures:
             raise BadInput(f"--set: expected one of {', '.join(EXTENTS)}, found {self.extent!r}.")
         extent = EXTENTS[self.extent]
         if self.pictures is not None:
-            extent = replace(extent, name=f"{extent.name}, first {self.pictures}", pictures=self.pictures)
+            extent = extent.part(*self.pictures)
         return SynthOcc(extent, self._source(size), seed=self.seed, folder=folder)
 
     def _source(self, size: tuple[int, int]) -> Source:
@@ -89,6 +86,20 @@ class Pictures:
         if len(kept) == 0:
             raise BadInput("--data: expected takes that nothing learns from, found none.")
         return captured(kept.angles, kept.chances, self.backdrops, self.only, size)
+
+
+def part_told(words: str | None) -> tuple[int, int] | None:
+    """What ``N``, the first so many, or ``FIRST:LAST``, those from one number to before another, says; None says nothing."""
+    if words is None:
+        return None
+    first, _, last = words.rpartition(":")
+    try:
+        part = int(first or 0), int(last)
+    except ValueError:
+        part = 0, 0
+    if not 0 <= part[0] <= part[1] - 2:
+        raise BadInput(f"--pictures: expected N or FIRST:LAST, two pictures or more, found {words!r}.")
+    return part
 
 
 @dataclass(frozen=True)

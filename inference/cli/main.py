@@ -145,7 +145,10 @@ SetOrData = Annotated[
         " 3dpw, 3dpw-occ, h36m-p1, h36m-p2, 3dhp, coco-eft, 3doh.",
     ),
 ]
-Few = Annotated[int | None, typer.Option("--pictures", min=2, help="The first so many pictures of the set alone.")]
+Few = Annotated[
+    str | None,
+    typer.Option("--pictures", help="N, the first so many pictures of the set alone, or a part, FIRST:LAST."),
+]
 Motion = Annotated[list[Path], typer.Option("--data", help="Captured motion, with --backdrops: real poses.")]
 Scenery = Annotated[Path | None, typer.Option("--backdrops", help="A folder of photographs, with --data.")]
 Names = Annotated[list[str], typer.Option("--only", help="Photographs whose names begin so alone.")]
@@ -185,14 +188,27 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure methods on SynthOcc, an open benchmark of hidden people, or on a data set: tables, CSV, JSON, a report."""
-    from .compared import Parts, Pictures
+    from .compared import Parts, Pictures, part_told
     from .evaluate import Asked, run_eval
 
     run_eval(
         Asked(out, tuple(method), table, tuple(condition), attack, at_once, jobs, against, write_pictures, textures),
-        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only), folder, smpl),
+        Pictures(extent, part_told(pictures), seed, tuple(data), backdrops, tuple(only), folder, smpl),
         Parts(features, tuple(beside), tuple(results), start, prior, steps, device),
     )
+
+
+@app.command()
+def join(
+    cards: Annotated[
+        list[Path], typer.Argument(help="results.json (or .json.gz) of parts of SynthOcc: --pictures FIRST:LAST.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where the results on all of them go.")],
+) -> None:
+    """Join results of parts of SynthOcc that were measured apart, such as on several machines."""
+    from .join import run_join
+
+    run_join(cards, out)
 
 
 @app.command("adv-occ")
@@ -218,10 +234,10 @@ def adv_occ(
 ) -> None:
     """Find the patches that harm a method most, on SynthOcc or a data set, and where on the body it hurts to be hidden."""
     from .adversary import Wanted, run_adv_occ
-    from .compared import Parts, Pictures
+    from .compared import Parts, Pictures, part_told
 
     run_adv_occ(
-        Pictures(extent, pictures, seed, tuple(data), backdrops, tuple(only), folder, smpl),
+        Pictures(extent, part_told(pictures), seed, tuple(data), backdrops, tuple(only), folder, smpl),
         Parts(features, prior=prior, steps=steps, device=device),
         Wanted(method, side, out, maps, textures, at_once),
     )

@@ -89,11 +89,11 @@ def trial_on_set(
     name: str,
     folder: Path | None,
     bodies: Path | None,
-    pictures: int | None,
+    pictures: tuple[int, int] | None,
     size: tuple[int, int],
     victim: Method | None = None,
 ) -> OnSet:
-    """The set of that name, of which only the first so many people are taken, if told.
+    """The set of that name, of which only the people from one number to before another are taken, if told.
 
     With ``bodies``, a folder of licensed SMPL files, the truth is the 14 joints of published tables on the set's SMPL bodies.
     """
@@ -104,7 +104,9 @@ def trial_on_set(
     known = SETS[name]
     people = known.read(folder)[:: known.every]
     if pictures is not None:
-        people = people[:pictures]
+        if len(people) <= pictures[0]:
+            raise BadInput(f"--pictures: expected some of the {len(people)} people of {known.title}, found {pictures}.")
+        people = people[slice(*pictures)]
     if bodies is not None:
         people, known = posed_by_smpl(people, bodies), replace(known, judged=LSP14)
     return OnSet(

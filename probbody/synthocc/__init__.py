@@ -1,5 +1,6 @@
 """An open benchmark of people behind things: it ships as code and seeds, and every result carries what it was made by."""
 
+from .benchmark import EXTENTS as EXTENTS
 from .benchmark import LARGE as LARGE
 from .benchmark import SMALL as SMALL
 from .benchmark import STANDARD as STANDARD

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from ..adversary.record import hashed
 from ..data.files import written_whole
 from ..data.json_files import read_json
+from ..errors import BadInput
 from .detector import Detector
 from .scenes import JOINTS, Scenes, shown_joints
 from .selection import CLEAN, HIDDEN, clean, numbers_of, occluded
@@ -29,9 +30,23 @@ class Extent:
     pictures: int
     stride: int
     """Of adversarial patches, pixels of a 224 px frame."""
+    first: int = 0
+    """So many pictures of each kind come before, and are left out."""
+
+    def part(self, first: int, last: int) -> "Extent":
+        """The pictures from the first to before the last one; less than all say in their protocol that they are a part."""
+        if not 0 <= first < last <= self.pictures:
+            raise BadInput(
+                f"SynthOcc-{self.name}: expected some of its {self.pictures} pictures, found {first}:{last}."
+            )
+        if last - first == self.pictures:
+            return self
+        name = f"first {last}" if first == 0 else f"{first} to {last}"
+        return replace(self, name=f"{self.name}, {name}", pictures=last - first, first=first)
 
 
 SMALL, STANDARD, LARGE = Extent("small", 64, 20), Extent("standard", 1_000, 10), Extent("large", 10_000, 10)
+EXTENTS = {extent.name: extent for extent in (SMALL, STANDARD, LARGE)}
 
 
 class SynthOcc:
@@ -69,6 +84,8 @@ class SynthOcc:
             "stride": self.extent.stride, "seed": self.seed, "size": list(self.source.studio.size), "joints": JOINTS,
             "clean": CLEAN, "natural": list(HIDDEN), "keypoints": self.detector.card(), **self.source.card,
         }  # fmt: skip
+        if self.extent.first:
+            card["first"] = self.extent.first
         return card | {"hash": hashed(card)}
 
     def numbers(self, kind: str, progress: Callable[[int, int], None] | None = None) -> Int[Tensor, " N"]:
@@ -90,8 +107,9 @@ class SynthOcc:
             held = read_json(self._kept)
             if isinstance(held, dict) and held.pop("protocol", None) == protocol and set(held) == {"clean", "natural"}:
                 return {kind: torch.tensor(own) for kind, own in held.items()}
-        both = numbers_of(self.source.studio, self.seed, len(self), (clean, occluded), progress)
-        found = dict(zip(("clean", "natural"), both, strict=True))
+        first = self.extent.first
+        both = numbers_of(self.source.studio, self.seed, first + len(self), (clean, occluded), progress)
+        found = {kind: own[first:] for kind, own in zip(("clean", "natural"), both, strict=True)}
         if self._kept is not None:
             with written_whole(self._kept) as path:
                 plain = {kind: own.tolist() for kind, own in found.items()}
