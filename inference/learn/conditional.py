@@ -18,6 +18,7 @@ References: Bahl et al. (1986), Maximum mutual information estimation of hidden 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -25,7 +26,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from probbody.densities.bessel import concentration_of
-from probbody.densities.von_mises_fisher import VonMisesFisher, VonMisesFisherMixture
+from probbody.densities.shared_concentration import SharedConcentration
+from probbody.densities.von_mises_fisher import VonMisesFisher
 from probbody.features.backgrounds import MixtureBackground
 
 from .feature_sampling import PointFeatures
@@ -62,6 +64,12 @@ class Sights:
         features = torch.cat([each.features for each in seen])
         return cls(features, normalize(torch.cat(expected), dim=-1), rows, torch.cat(list(clutter)))
 
+    @cached_property
+    def about_rows(self) -> tuple[SharedConcentration, SharedConcentration]:
+        """Features, and those of clutter, about all rows: what takes longest, and is the same for every concentration."""
+        rows = self.rows.flatten(0, 1)
+        return SharedConcentration(self.features, rows), SharedConcentration(self.clutter, rows)
+
     def some(self, count: int, seed: int) -> "Sights":
         """So many of either kind."""
         generator = torch.Generator().manual_seed(seed)  # on the processor: the same draws on every device
@@ -82,13 +90,11 @@ class Emissions:
 
     def log_likelihood(self, sights: Sights) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """The mean log chances of the true points, and of clutter, given their features: the two parts of the formula."""
-        rows = sights.rows.flatten(0, 1)
-        kappa = self.concentration.expand(len(rows))
-        body = VonMisesFisherMixture(rows.new_zeros(len(rows)), rows, kappa, validate_args=False)
         other = self.background.marginal()
         own = VonMisesFisher(sights.expected, self.concentration, validate_args=False)
         told, beside = (
-            torch.logaddexp(body.log_prob(each), other.log_prob(each)) for each in (sights.features, sights.clutter)
+            torch.logaddexp(body.log_prob(self.concentration), other.log_prob(each))
+            for body, each in zip(sights.about_rows, (sights.features, sights.clutter), strict=True)
         )
         point = own.log_prob(sights.features) - math.log(len(sights.rows)) - told
         return point.mean(), (other.log_prob(sights.clutter) - beside).mean()
