@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from jaxtyping import install_import_hook
 
-_hook = install_import_hook(["probbody"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
-_hook.__enter__()
+from tests.shape_checks import check_anew, check_shapes_in
+
+check_shapes_in("probbody")
 
 import torch  # noqa: E402
 
@@ -29,6 +29,7 @@ def environment() -> dict[str, str]:
 def _quiet_and_repeatable() -> None:
     torch.set_num_threads(1)  # two threads on a busy two-core machine wait for each other
     torch.manual_seed(0)
+    check_anew()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from probbody.data.pw3d import read_pw3d
 from probbody.errors import BadInput
 from probbody.extractors.shipped import save_features
 from probbody.geometry.cameras import PinholeCamera
-from probbody.inference.cli.sets import SETS, posed_by_smpl
+from probbody.inference.cli.sets import SETS, posed_by_smpl, trial_on_set
 from probbody.inference.evaluate.judged import LSP14, SMPL22, Judged
 from probbody.inference.evaluate.measured import MEASURES, OF_BOXES, Measured
 from probbody.inference.evaluate.method import Answer, Method, Seen
@@ -313,6 +313,16 @@ def test_sets_are_measured_in_their_published_layouts(name: str, ask_eval: Ask, 
     assert set(held.results[0].means) >= {m.name for m in SETS[name].measures} - {"MPJPE", "PA-MPJPE"}
     assert ("MPJPE" in held.results[0].means) == (name not in ("coco-eft", "3doh"))
     assert "<img" in (tmp_path / "out" / "results.html").read_text()
+
+
+def test_a_part_of_a_set_has_its_people(tmp_path: Path) -> None:
+    folder = put_h36m(tmp_path)
+    whole, part = (trial_on_set("h36m-p2", folder, None, which, (64, 64)).people for which in (None, (1, 3)))
+    assert part.names == whole.names[1:3]
+    with pytest.raises(
+        BadInput, match=r"--pictures: expected some of the 3 people of Human3.6M, protocol 2, found 3:9\."
+    ):
+        trial_on_set("h36m-p2", folder, None, (3, 9), (64, 64))
 
 
 def test_what_is_wrong_with_a_set_is_one_sentence(ask_eval: Ask, tiny: Path, tmp_path: Path) -> None:

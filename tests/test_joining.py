@@ -134,6 +134,8 @@ def _with_other_settings(held: Results) -> Results:
         (_protocol("seed", 3), r"b: expected the seed 2 of a, found 3\."),
         (_protocol("stride", None), r"b: expected the stride 20 of a, found None\."),
         (_protocol("set", "large, 2 to 4"), r"b: expected the set 'small' of a, found 'large'\."),
+        (_protocol("pictures", "two"), r"b: expected a protocol that counts its pictures, found 'two' from 2 on\."),
+        (_protocol("pictures", 0), r"b: expected a protocol that counts its pictures, found 0 from 2 on\."),
         (_without_a_row, "b: expected the rows of a, found looks, natural in one of both alone."),
         (_with_other_settings, "b: expected regressor, clean as in a, found other settings of it."),
     ],
@@ -141,6 +143,11 @@ def _with_other_settings(held: Results) -> Results:
 def test_what_does_not_fit_is_refused(parts: list[Results], changed: Callable[[Results], Results], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         joined_results([parts[0], changed(parts[1])], ["a", "b"])
+
+
+def test_cards_of_nothing_are_refused(parts: list[Results]) -> None:
+    with pytest.raises(BadInput, match="a: expected results of one method or more, found none"):
+        joined_results([replace(each, results=()) for each in parts], ["a", "b", "c"])
 
 
 def test_one_card_is_no_join(parts: list[Results], ask: Ask, tmp_path: Path) -> None:

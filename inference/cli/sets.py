@@ -104,9 +104,11 @@ def trial_on_set(
     known = SETS[name]
     people = known.read(folder)[:: known.every]
     if pictures is not None:
-        if len(people) <= pictures[0]:
-            raise BadInput(f"--pictures: expected some of the {len(people)} people of {known.title}, found {pictures}.")
-        people = people[slice(*pictures)]
+        first, last = pictures
+        if len(people) <= first:
+            words = f"expected some of the {len(people)} people of {known.title}"
+            raise BadInput(f"--pictures: {words}, found {first}:{last}.")
+        people = people[first:last]
     if bodies is not None:
         people, known = posed_by_smpl(people, bodies), replace(known, judged=LSP14)
     return OnSet(

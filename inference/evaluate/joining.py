@@ -45,6 +45,8 @@ def joined_results(parts: Sequence[Results], sources: Sequence[str]) -> Results:
                 f" {spans[number][0]}:{spans[number][1]}."
             )
     several = [parts[number] for number in order]
+    if not several[0].results:
+        raise BadInput(f"{sources[head]}: expected results of one method or more, found none.")
     results = tuple(
         _result([each.find(one.method, one.condition) or one for each in several]) for one in several[0].results
     )
@@ -54,15 +56,21 @@ def joined_results(parts: Sequence[Results], sources: Sequence[str]) -> Results:
 
 def _span(protocol: Mapping[str, Any], source: str) -> tuple[int, int]:
     """The numbers of the first picture and of the one after the last."""
-    name = str(protocol.get("set", "")).partition(",")[0]
-    if protocol.get("benchmark") != "SynthOcc" or name not in EXTENTS:
+    if protocol.get("benchmark") != "SynthOcc" or _name(protocol) not in EXTENTS:
         raise BadInput(f"{source}: expected results on a part of SynthOcc, found those of another set.")
-    first = int(protocol.get("first", 0))
-    return first, first + int(protocol["pictures"])
+    first, pictures = protocol.get("first", 0), protocol.get("pictures")
+    if not (isinstance(first, int) and isinstance(pictures, int) and pictures > 0):
+        raise BadInput(f"{source}: expected a protocol that counts its pictures, found {pictures!r} from {first!r} on.")
+    return first, first + pictures
+
+
+def _name(protocol: Mapping[str, Any]) -> str:
+    """Of the set that this is a part of."""
+    return str(protocol.get("set", "")).partition(",")[0]
 
 
 def _protocol(one: Mapping[str, Any], first: int, last: int) -> dict[str, Any]:
-    extent = EXTENTS[str(one["set"]).partition(",")[0]].part(first, last)
+    extent = EXTENTS[_name(one)].part(first, last)
     card = {key: value for key, value in one.items() if key not in _OF_PARTS}
     card |= {"set": extent.name, "pictures": extent.pictures} | ({"first": first} if first else {})
     return card | {"hash": hashed(card)}
@@ -71,8 +79,7 @@ def _protocol(one: Mapping[str, Any], first: int, last: int) -> dict[str, Any]:
 def _check(mine: Results, theirs: Results, whose: str, source: str) -> None:
     """Refuses what was measured otherwise."""
     base = [
-        {key: value for key, value in each.protocol.items() if key not in _OF_PARTS}
-        | {"set": str(each.protocol["set"]).partition(",")[0]}
+        {key: value for key, value in each.protocol.items() if key not in _OF_PARTS} | {"set": _name(each.protocol)}
         for each in (mine, theirs)
     ]
     if base[0] != base[1]:
