@@ -1,4 +1,4 @@
-"""Every test runs with the annotated shapes checked, one thread and a fixed seed; users pay for none of it."""
+"""Every test runs with annotated shapes checked (``shape_checks``), one thread and a fixed seed; users pay for none of it."""
 
 import os
 import sys

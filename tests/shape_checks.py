@@ -1,7 +1,7 @@
 """Annotated shapes checked in every test, but not all through: a fit calls the same functions ten thousand times.
 
 Of plain functions and methods the first ``MOST`` calls in each test are checked, of properties, class methods, static methods
-and records all. Checking everything takes as long again as all else that the tests do.
+and records all. Of three files of fits that took 114 s of processor with everything checked, 25 calls of each left 94.
 """
 
 import functools

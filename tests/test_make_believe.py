@@ -27,7 +27,7 @@ from tests.make_believe import DEVICE, There, make_believe
 
 SIZE = (192, 192)
 METHODS = ("regressor", "eft", "neural-smpl", "released-code", "nbv+keypoints+outline")
-"""Of those of ``probbody eval`` the ones that together take every turn; all were tried."""
+"""Some of those of ``probbody eval``: a guess, a network learnt on, a mesh, a volume, the published choices."""
 
 
 @pytest.fixture(autouse=True)

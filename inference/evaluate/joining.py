@@ -116,9 +116,13 @@ def _result(parts: Sequence[Result]) -> Result:
 def _mean(name: str, parts: Sequence[Result]) -> Mean:
     """Over the pictures of all; those of a part that says nothing of it do not count."""
     known = next(each.means[name] for each in parts if name in each.means)
-    blank = known.sums.new_zeros(1, known.sums.shape[1])
-    held = [each.means.get(name, Mean(*2 * (blank.expand(len(each.numbers), -1),), known.how)) for each in parts]
-    return Mean(torch.cat([each.sums for each in held]), torch.cat([each.counts for each in held]), known.how)
+    sums, counts = [], []
+    for each in parts:
+        nothing = known.sums.new_zeros(len(each.numbers), known.sums.shape[1])
+        own = each.means.get(name, Mean(nothing, nothing, known.how))
+        sums.append(own.sums)
+        counts.append(own.counts)
+    return Mean(torch.cat(sums), torch.cat(counts), known.how)
 
 
 def _versions(parts: Sequence[Results]) -> dict[str, str]:

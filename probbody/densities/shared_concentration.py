@@ -41,6 +41,9 @@ class _Mixed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, kappa: Tensor, cosine: Tensor) -> Tensor:
+        if not cosine.shape[1]:  # a sum of nothing
+            ctx.save_for_backward(cosine.new_zeros(len(cosine)))
+            return cosine.new_full((len(cosine),), -torch.inf)
         found, slopes = [], []
         for piece in cosine.split(max(_IN_CACHE // max(cosine.shape[1], 1), 1)):
             scaled = kappa * piece
