@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probbody.adversary.damage import Damage, JointError, VisibleJointError
 from probbody.adversary.patches import PatchGrid, covered, pasted
-from probbody.adversary.record import read_patches
+from probbody.adversary.record import WorstPatches, read_patches
 from probbody.adversary.search import Attack, texture_number
 from probbody.adversary.targets import Targets
 from probbody.adversary.textures import PlainTexture, ProceduralTextures, TextureFolder, Textures
@@ -184,6 +184,28 @@ def test_a_search_that_was_cut_off_goes_on_and_ends_the_same(tmp_path: Path) -> 
     assert steps == [3, 4]
     assert method.seen < 0.6 * seen
     assert read_patches(path) == whole
+
+
+def test_patches_found_elsewhere_are_not_searched_for_again(tmp_path: Path) -> None:
+    attack, method, targets, path = Attack(PatchGrid(80, 40)), Finder(), people(3), tmp_path / "worst.json"
+    whole = attack.search(method, targets)
+    seen = method.seen
+    known = WorstPatches(whole.protocol, (whole.patches[2], whole.patches[0]))
+    method.seen = 0
+    assert attack.search(method, targets, known=known) == whole
+    assert method.seen < 0.4 * seen
+    assert attack.search(method, targets, path=path, known=known) == whole
+    assert read_patches(path).of(targets.names) == whole
+    there = path.read_bytes()
+    nonsense = WorstPatches({"side": 40}, ())
+    assert attack.search(method, targets, path=path, known=nonsense) == whole  # what is there is enough
+    assert path.read_bytes() == there
+
+    strangers = Targets(1 - targets.images, targets.joints, targets.pixels, targets.names)
+    for refused, shown, told in ((nonsense, targets, "patches: expected"), (known, strangers, "expected the picture")):
+        with pytest.raises(BadInput, match=told):
+            attack.search(method, shown, path=tmp_path / "new.json", known=refused)
+    assert not (tmp_path / "new.json").exists()
 
 
 def test_results_of_another_protocol_picture_or_method_are_not_gone_on_with(tmp_path: Path) -> None:

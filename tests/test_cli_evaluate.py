@@ -14,6 +14,7 @@ from probbody.features import CircleDirections, SigmoidDirections
 from probbody.inference.cli import parts as parts_named
 from probbody.inference.cli.methods import METHODS, Workshop, rebinned, without_directions
 from probbody.inference.cli.paper_rows import LEARNT_OTHERWISE, TABLES, lacking
+from probbody.inference.evaluate.results import read_results
 from tests.conftest import Ask
 from tests.evaluation_scenes import untaught
 
@@ -146,6 +147,36 @@ def test_patches_are_searched_for_and_mapped(ask: Ask, features: Path, tmp_path:
     assert (tmp_path / "sensitivity.glb").exists()
     assert len(list(tmp_path.glob("map_*.png"))) == 1
     assert ask("adv-occ", "--features", features, "--side", "224", "--out", tmp_path)[0] == 2
+
+
+def test_patches_found_elsewhere_are_pasted_without_another_search(ask: Ask, features: Path, tmp_path: Path) -> None:
+    few = ("--features", features, "--pictures", "2")
+    assert ask("adv-occ", *few, "--out", tmp_path / "one")[0] == 0
+    file = tmp_path / "one" / "patches_80_regressor.json"
+    words = ("eval", *few, "--method", "regressor", "--condition", "@80")
+    assert ask(*words, "--out", tmp_path / "one")[0] == 0
+    held = json.loads(file.read_text())
+    for patch in held["patches"]:
+        patch["error"] = 7.0  # which a search would not find
+    file.write_text(json.dumps(held))
+    assert ask(*words, "--patches", file, "--out", tmp_path / "two")[0] == 0
+    kept = sorted((tmp_path / "two" / "patches" / "80_regressor").iterdir())
+    assert [patch.error for path in kept for patch in read_patches(path).patches] == [7.0, 7.0]
+    one, two = (read_results(tmp_path / place / "results.json").find("regressor", "@80") for place in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    assert two.witness == one.witness
+
+    code, _, err = ask(*words[:-1], "clean", "--patches", file, "--out", tmp_path / "three")
+    assert code == 2
+    assert err == f"probbody: {file}: expected patches of a --condition (clean), found those of @80.\n"
+    assert not (tmp_path / "three").exists()
+    held["patches"][0]["picture"] = "0123456789ab"
+    file.write_text(json.dumps(held))
+    code, _, err = ask(*words, "--patches", file, "--out", tmp_path / "four")
+    assert code == 2
+    assert "expected the picture 0123456789ab that was searched, found" in err
+    assert not (tmp_path / "four" / "patches").exists()
 
 
 def test_a_whole_fit_may_be_what_patches_harm(ask: Ask, features: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 
-from probbody.adversary import TextureFolder
+from probbody.adversary import TextureFolder, WorstPatches, read_patches
 from probbody.adversary.record import hashed
 from probbody.data.hmr_results import read_results
 from probbody.errors import BadInput
@@ -151,22 +151,46 @@ class Parts:
 
 
 def conditions_named(
-    names: Sequence[str], attack: str, out: Path, shop: Workshop, textures: Path | None = None
+    names: Sequence[str],
+    attack: str,
+    out: Path,
+    shop: Workshop,
+    textures: Path | None = None,
+    patches: Sequence[Path] = (),
 ) -> list[Condition]:
     """Columns by their names; patches are made for the method attacked, and kept beside the answers.
 
-    ``textures``: a folder of photographs that patches are cut from, instead of drawn ones.
+    ``textures``: a folder of photographs that patches are cut from, instead of drawn ones. ``patches``: files of those found
+    before, which are not searched for again.
     """
+    known = _found_before(patches, names)
     found: list[Condition] = []
     for name in names:
         if name in SIDES:
             victim = method_named(attack, shop)
-            found.append(attacked(SIDES[name], victim, patches_in(out, SIDES[name], attack), shop, textures))
+            worst = attacked(SIDES[name], victim, patches_in(out, SIDES[name], attack), shop, textures)
+            found.append(replace(worst, known=known.get(name)))
         elif name in ("clean", "natural"):
             found.append(Clean() if name == "clean" else Natural())
         else:
             raise BadInput(f"--condition: expected clean, natural, {', '.join(SIDES)}, found {name!r}.")
     return found
+
+
+def _found_before(files: Sequence[Path], conditions: Sequence[str]) -> dict[str, WorstPatches]:
+    """By the condition that they are of; those of none are refused."""
+    held: dict[str, WorstPatches] = {}
+    for file in files:
+        found = read_patches(file)
+        name = f"@{found.protocol.get('side')}"
+        if name not in conditions:
+            raise BadInput(
+                f"{file}: expected patches of a --condition ({', '.join(conditions)}), found those of {name}."
+            )
+        before = held.get(name, WorstPatches(found.protocol, ()))
+        found.check(before.protocol)
+        held[name] = WorstPatches(found.protocol, before.patches + found.patches)
+    return held
 
 
 def patches_in(out: Path, side: int, method: str) -> Path:

@@ -46,6 +46,8 @@ class Asked:
     """Where the pictures go, for programs that are run elsewhere; then nothing is measured."""
     textures: Path | None = None
     """A folder of photographs that patches are cut from."""
+    patches: tuple[Path, ...] = ()
+    """Files of patches found before, which are not searched for again."""
 
     def __post_init__(self) -> None:
         if not self.methods and self.table is None:
@@ -168,7 +170,7 @@ def comparison(asked: Asked, pictures: Pictures, parts: Parts) -> Comparison:
     if isinstance(trial, OnSet):
         check_keypoints(trial, methods)
     columns = asked.conditions or (CONDITIONS[asked.table or 1] if pictures.extent in EXTENTS else ("clean",))
-    conditions = conditions_named(columns, asked.attack, asked.out, shop, asked.textures)
+    conditions = conditions_named(columns, asked.attack, asked.out, shop, asked.textures, asked.patches)
     return Comparison(trial, tuple(methods), tuple(conditions), shop.body.weights.device)
 
 

@@ -168,6 +168,7 @@ def evaluate(
     condition: Annotated[list[str], typer.Option("--condition", help="clean, natural, @40 or @80.")] = [],  # noqa: B006
     attack: Annotated[str, typer.Option(help="The method that patches are to harm.")] = "regressor",
     textures: Patchwork = None,
+    patches: Annotated[list[Path], typer.Option(help="What adv-occ found, to be pasted without another search.")] = [],  # noqa: B006
     features: Annotated[Path | None, typer.Option(help="Learnt features, instead of those that ship.")] = None,
     beside: Annotated[list[str], typer.Option(help="NAME=FILE: other features to run 3DNBF with.")] = [],  # noqa: B006
     results: Annotated[list[str], typer.Option(help="NAME=FILE: what another program saved.")] = [],  # noqa: B006
@@ -191,8 +192,10 @@ def evaluate(
     from .compared import Parts, Pictures, part_told
     from .evaluate import Asked, run_eval
 
+    whom = (tuple(method), table, tuple(condition), attack)
+    asked = Asked(out, *whom, at_once, jobs, against, write_pictures, textures, tuple(patches))
     run_eval(
-        Asked(out, tuple(method), table, tuple(condition), attack, at_once, jobs, against, write_pictures, textures),
+        asked,
         Pictures(extent, part_told(pictures), seed, tuple(data), backdrops, tuple(only), folder, smpl),
         Parts(features, tuple(beside), tuple(results), start, prior, steps, device),
     )

@@ -24,6 +24,8 @@ class CropAttack:
     victim: Method
     folder: Path | None = None
     at_once: int = 64
+    known: WorstPatches | None = None
+    """Found elsewhere, and not searched for."""
 
     def __call__(self, crops: Crops, condition: str) -> Crops:
         """The crops behind their worst patches; a set without joints in metres, placed in its pictures, is refused."""
@@ -31,7 +33,8 @@ class CropAttack:
         images, boxes = [], []
         for row, name in enumerate(targets.names):
             one, path = _only(targets, row), self._place(name)
-            found = self.attack.search(self._method(crops, row), one, at_once=self.at_once, path=path)
+            victim = self._method(crops, row)
+            found = self.attack.search(victim, one, at_once=self.at_once, path=path, known=self.known)
             images.append(self.attack.replayed(found, one).images)
             boxes.append(found.patches[0].box)
         return replace(crops, images=torch.cat(images), condition=condition, patches=torch.tensor(boxes))

@@ -123,7 +123,7 @@ class OnSet(Trial):
         """The search of patches, which are kept where the condition says."""
         if self.victim is None:
             raise BadInput(f"{self.title}: expected a method that patches are to harm, found none.")
-        return CropAttack(self._attack(condition), self.victim, condition.folder, condition.at_once)
+        return CropAttack(self._attack(condition), self.victim, condition.folder, condition.at_once, condition.known)
 
     def _attack(self, condition: Attacked) -> Attack:
         """As published."""

@@ -61,6 +61,11 @@ class WorstPatches:
             )
         return WorstPatches(self.protocol, tuple(held[name] for name in names))
 
+    def among(self, names: Sequence[str]) -> "WorstPatches":
+        """Those of the pictures named that there are, one each, in that order."""
+        held = {patch.name: patch for patch in self.patches}
+        return WorstPatches(self.protocol, tuple(held[name] for name in names if name in held))
+
     def check(self, protocol: dict[str, object]) -> None:
         """Refuses patches of another protocol, naming what differs."""
         keys = [key for key in {**protocol, **self.protocol} if key != "hash"]

@@ -65,6 +65,7 @@ class Attack:
         *,
         at_once: int = 64,
         path: Path | str | None = None,
+        known: WorstPatches | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> WorstPatches:
         """The worst patch of each picture, in the order of the targets; the same for any ``at_once``.
@@ -77,11 +78,17 @@ class Attack:
             at_once: how many pictures the method sees together.
             path: a JSON file, written anew whenever a picture is done. Where it exists, its pictures are not searched
                 again; one that was made under another protocol is refused.
+            known: patches found elsewhere, where ``path`` does not exist yet: their pictures are not searched again, and they
+                are refused as those of ``path`` would be.
             progress: gets the pictures done and those in all.
         """
         done = WorstPatches(self.protocol(targets.size), ())
         if path is not None and Path(path).exists():
             done = self._begun(method, targets, read_patches(path))
+        elif known is not None:
+            done = self._begun(method, targets, known.among(targets.names))
+            if path is not None and len(done):
+                done.save(path)
         before = frozenset(patch.name for patch in done.patches)
         number = len(before.intersection(targets.names))
         for finished in self.maps(method, targets, at_once, before):

@@ -78,6 +78,7 @@ class Attacked(Condition):
         folder: where patches are kept once they are found, a file a picture.
         textures: procedural ones of the test seed unless given.
         at_once: pictures that the victim sees together.
+        known: patches found elsewhere, which are not searched for.
     """
 
     side: int
@@ -86,6 +87,7 @@ class Attacked(Condition):
     folder: Path | None = None
     textures: Textures | None = None
     at_once: int = 64
+    known: WorstPatches | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -110,7 +112,8 @@ class Attacked(Condition):
         for row in range(len(clean)):
             one = only(targets, row)
             path = None if self.folder is None else self.folder / f"{one.names[0]}.json"
-            found = attack.search(as_method(self.victim, clean[row]), one, at_once=self.at_once, path=path)
+            victim = as_method(self.victim, clean[row])
+            found = attack.search(victim, one, at_once=self.at_once, path=path, known=self.known)
             images.append(attack.replayed(found, one).images)
             boxes.append(found.patches[0].box)
         hidden = clean.pictures.occluder | _covered(boxes, benchmark.source.studio.size)
