@@ -158,8 +158,10 @@ def test_patches_found_elsewhere_are_pasted_without_another_search(ask: Ask, fea
     held = json.loads(file.read_text())
     for patch in held["patches"]:
         patch["error"] = 7.0  # which a search would not find
-    file.write_text(json.dumps(held))
-    assert ask(*words, "--patches", file, "--out", tmp_path / "two")[0] == 0
+    halves = [tmp_path / "first.json", tmp_path / "second.json"]
+    for half, patch in zip(halves, held["patches"], strict=True):
+        half.write_text(json.dumps(held | {"patches": [patch]}))
+    assert ask(*words, "--patches", halves[0], "--patches", halves[1], "--out", tmp_path / "two")[0] == 0
     kept = sorted((tmp_path / "two" / "patches" / "80_regressor").iterdir())
     assert [patch.error for path in kept for patch in read_patches(path).patches] == [7.0, 7.0]
     one, two = (read_results(tmp_path / place / "results.json").find("regressor", "@80") for place in ("one", "two"))

@@ -192,10 +192,20 @@ def evaluate(
     from .compared import Parts, Pictures, part_told
     from .evaluate import Asked, run_eval
 
-    whom = (tuple(method), table, tuple(condition), attack)
-    asked = Asked(out, *whom, at_once, jobs, against, write_pictures, textures, tuple(patches))
     run_eval(
-        asked,
+        Asked(
+            out,
+            tuple(method),
+            table,
+            tuple(condition),
+            attack,
+            at_once,
+            jobs,
+            against,
+            write_pictures,
+            textures,
+            tuple(patches),
+        ),
         Pictures(extent, part_told(pictures), seed, tuple(data), backdrops, tuple(only), folder, smpl),
         Parts(features, tuple(beside), tuple(results), start, prior, steps, device),
     )

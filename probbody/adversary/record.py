@@ -54,12 +54,13 @@ class WorstPatches:
 
     def of(self, names: Sequence[str]) -> "WorstPatches":
         """Those of the pictures named, in that order; a picture without any is refused."""
-        held = {patch.name: patch for patch in self.patches}
+        found = self.among(names)
+        held = {patch.name for patch in found.patches}
         if missing := [name for name in names if name not in held]:
             raise BadInput(
                 f"patches: expected one for each picture, found none for {missing[0]} ({len(missing)} missing)."
             )
-        return WorstPatches(self.protocol, tuple(held[name] for name in names))
+        return found
 
     def among(self, names: Sequence[str]) -> "WorstPatches":
         """Those of the pictures named that there are, one each, in that order."""
